@@ -1,0 +1,17 @@
+/** Machine time: nanoseconds since the machine started, as a double (exact for 104 days). */
+export interface Clock {
+  /** Nanoseconds since start; never goes back. */
+  now(): number;
+  /** Rate of the TSC and of the ROM's cycle counters in Hz. */
+  readonly cyclesHz: number;
+  /** Cycles since start at `cyclesHz`. */
+  cycles(): number;
+  /** Nanoseconds since 1970-01-01 UTC (a double: about 256 ns of resolution). */
+  wallclock(): number;
+}
+
+/** The one host timer of a vCPU: when it expires, `Attention.Timer` is set and `Word.TimerLines` are recorded in the PIC. */
+export interface HostTimer {
+  /** Arms for `deadlineNs` in machine time (past = at once), or disarms with undefined. Replaces what was armed. */
+  arm(deadlineNs: number | undefined): void;
+}

@@ -1,0 +1,144 @@
+/**
+ * The vCPU state block: one page-aligned block of shared memory per virtual CPU.
+ *
+ * Everything that can run or look at the guest works on this block: the interpreter, the ROM, the signal handler in native
+ * code and, later, translated code. So its layout stands here once; `npm run build:layout` writes `native/layout.h` from it and
+ * a test fails when the two differ.
+ *
+ * The block is an array of 32-bit words, and `Word` names their indices (byte offset = 4 x index). Read before: nothing.
+ * Read after: `state.ts`.
+ */
+
+/** Size of one state block in bytes (a host page). */
+export const STATE_BYTES = 4096;
+
+/** Words per cached segment register: selector, base, limit, access rights. */
+export const enum SegmentWord {
+  Selector = 0,
+  Base = 1,
+  /** Limit in bytes, granularity already applied: the last valid offset (for expand-down segments, the last invalid one). */
+  Limit = 2,
+  /** Descriptor bits 40..47 and 52..55 as bits 0..7 and 12..15 (SDM 2, LAR); 0 = unusable (null selector). */
+  Access = 3,
+  Count = 4,
+}
+
+/** Indices into the state block, in 32-bit words. */
+export const enum Word {
+  // General registers in ModR/M order. `Zero` always holds 0: an absent base or index register reads it.
+  Eax = 0,
+  Ecx = 1,
+  Edx = 2,
+  Ebx = 3,
+  Esp = 4,
+  Ebp = 5,
+  Esi = 6,
+  Edi = 7,
+  Zero = 8,
+  Eip = 9,
+  /** EFLAGS without IF; the interpreter's lazy arithmetic flags are written back here before anybody else looks. */
+  Eflags = 10,
+  /** The virtual IF: 0 or 1, a word of its own so that CLI and STI are one store. */
+  InterruptFlag = 11,
+  /** Interrupt shadow: 1 while the instruction after STI, MOV SS or POP SS holds interrupts off. */
+  Shadow = 12,
+  /** Current privilege level, 0 to 3. */
+  Cpl = 13,
+  /** 1 while the vCPU waits in HLT or the ROM's Halt. */
+  Halted = 14,
+
+  /** Bits of `Attention`; not 0 makes the run loop leave guest code at the next safe point. Written by any thread. */
+  Attention = 15,
+  /** First reason for ending, see `ExitReason`. */
+  ExitReason = 16,
+  /** Thread id of the vCPU thread (0 = none bound), so that a signal can be sent to it. */
+  Tid = 17,
+  /** 8259 lines (bit = irq 0..15) that the host timer's signal raises, written by the vCPU thread. */
+  TimerLines = 18,
+
+  Cr0 = 20,
+  Cr2 = 21,
+  Cr3 = 22,
+  Cr4 = 23,
+  GdtrBase = 24,
+  GdtrLimit = 25,
+  IdtrBase = 26,
+  IdtrLimit = 27,
+  /** DR0..DR7, eight words. */
+  Dr0 = 28,
+  SysenterCs = 36,
+  SysenterEsp = 37,
+  SysenterEip = 38,
+  /** Guest TSC minus the clock's cycle count, 64 bits, low word first. */
+  TscOffset = 40,
+  /** EFER, low word. */
+  Efer = 42,
+
+  /** Segment caches, `SegmentWord.Count` words each: ES, CS, SS, DS, FS, GS, LDTR, TR. */
+  Segments = 48,
+
+  // Virtual PIC. IRR is the one word that signal handlers write; the rest belongs to the vCPU thread (irq/i8259.ts).
+  /** Interrupt request register of both 8259s: bit = irq 0..15. Atomic OR to record, atomic AND at acknowledge. */
+  PicIrr = 80,
+  /** NMI recorded (0 or 1). */
+  Nmi = 81,
+
+  // Accounts of external events: raised = delivered + merged + still pending. 64-bit counters, low word first.
+  /** Events recorded per irq: 16 counters. */
+  Raised = 96,
+  /** Events that found their IRR bit already set: 16 counters. */
+  Merged = 128,
+  /** Interrupts acknowledged by the CPU per irq: 16 counters. */
+  Delivered = 160,
+
+  // Other counters, 64 bits each.
+  /** Guest instructions retired. */
+  Instructions = 192,
+  /** Host timer signals taken. */
+  TimerSignals = 194,
+  /** External host signals taken (routed by --signal or onSignal). */
+  HostSignals = 196,
+  /** Times the vCPU slept in the host. */
+  Waits = 198,
+  /** Nanoseconds spent asleep. */
+  WaitNs = 200,
+  /** Times the run loop left guest code. */
+  Exits = 202,
+  /** ROM calls made by the guest: 80 counters, one per call number. */
+  RomCalls = 208,
+  /** Exits to the host that ROM calls caused (a timer armed, a wait): 80 counters. */
+  RomExits = 368,
+
+  /** FXSAVE image of the guest FPU, 512 bytes, 16-byte aligned. */
+  Fxsave = 576,
+  Count = 1024,
+}
+
+/** Bits of `Word.Attention`. */
+export const enum Attention {
+  /** The virtual PIC may have something to deliver: look at it. */
+  Interrupt = 1 << 0,
+  /** The host timer has expired: run the due deadlines. */
+  Timer = 1 << 1,
+  /** A device back end has put something into a ring. */
+  Device = 1 << 2,
+  Nmi = 1 << 3,
+  Pause = 1 << 4,
+  Stop = 1 << 5,
+}
+
+/** Why a machine ended. */
+export const enum ExitReason {
+  None = 0,
+  /** The guest asked for power-off (isa-debug-exit, ROM Shutdown). */
+  Shutdown = 1,
+  /** The guest asked for a reset. */
+  Reboot = 2,
+  TripleFault = 3,
+  /** HLT with IF clear and no NMI possible: nothing can ever wake the guest. */
+  DeadHalt = 4,
+  /** The guest broke the boot or ROM contract; the message says how. */
+  Killed = 5,
+  /** The host asked (stop(), Ctrl-A x, a signal). */
+  Stopped = 6,
+}
