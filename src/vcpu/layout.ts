@@ -55,6 +55,8 @@ export const enum Word {
   Tid = 17,
   /** 8259 lines (bit = irq 0..15) that the host timer's signal raises, written by the vCPU thread. */
   TimerLines = 18,
+  /** 1 while the vCPU thread sleeps on `Attention`: who sets a bit there and finds this set wakes it by futex. */
+  Waiting = 19,
 
   Cr0 = 20,
   Cr2 = 21,
@@ -82,8 +84,14 @@ export const enum Word {
   PicIrr = 80,
   /** NMI recorded (0 or 1). */
   Nmi = 81,
+  /** 1 from the delivery of an NMI to the next IRET: further NMIs wait (SDM 3A, "Handling Multiple NMIs"). */
+  NmiBlocked = 84,
+  /** Lines whose request would reach the CPU now: unmasked and above the priority in service. (PicIrr | PicLevels) & PicOpen = INTR. */
+  PicOpen = 82,
+  /** Level-triggered lines that a device holds high. */
+  PicLevels = 83,
 
-  // Accounts of external events: raised = delivered + merged + still pending. 64-bit counters, low word first.
+  // Accounts of external events: raised = delivered + merged + discarded + still pending. 64-bit counters, low word first.
   /** Events recorded per irq: 16 counters. */
   Raised = 96,
   /** Events that found their IRR bit already set: 16 counters. */
@@ -108,9 +116,13 @@ export const enum Word {
   RomCalls = 208,
   /** Exits to the host that ROM calls caused (a timer armed, a wait): 80 counters. */
   RomExits = 368,
+  /** When the pending event of each irq was recorded: host CLOCK_MONOTONIC in ns, 16 values of 64 bits, low word first. */
+  RecordedAt = 528,
 
   /** FXSAVE image of the guest FPU, 512 bytes, 16-byte aligned. */
   Fxsave = 576,
+  /** Pending events that the guest swept out of the IRR with ICW1: 16 counters, another term of the account of events. */
+  Discarded = 704,
   Count = 1024,
 }
 

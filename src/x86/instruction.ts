@@ -1,6 +1,6 @@
 /**
- * What the decoder produces and everybody else reads: one decoded instruction with its operands resolved. Pure facts about
- * bytes, no machine state. Read before: `opcodes/`. Read after: `decode.ts`, `format.ts`.
+ * What the decoder produces and everybody else reads: one decoded instruction with its operands resolved. Pure facts
+ * about bytes, no machine state. Read before: `opcodes/`. Read after: `decode.ts`, `format.ts`.
  */
 import type { Form } from './form.js';
 
@@ -33,11 +33,11 @@ export const enum Segment {
 /** Prefixes met, as bits. */
 export const enum Prefix {
   Lock = 1 << 0,
-  /** F3 as REP/REPE, not as a mandatory prefix. */
+  /** F3 as REP/REPE, not as a mandatory prefix. Of F2 and F3 the last one counts, so never together with `Repne`. */
   Rep = 1 << 1,
   /** F2 as REPNE, not as a mandatory prefix. */
   Repne = 1 << 2,
-  /** A segment override was there. */
+  /** A segment override was there (the last one counts). */
   Segment = 1 << 3,
   OperandSize = 1 << 4,
   AddressSize = 1 << 5,
@@ -48,15 +48,21 @@ export const enum OperandKind {
   Register,
   /** Memory; see `Instruction.memory`. At most one operand is of this kind. */
   Memory,
-  /** Immediate; `value` is sign- or zero-extended as the instruction demands, kept as int32. */
+  /**
+   * Immediate; `value` is already sign- or zero-extended to `size` as the instruction demands and held as memory reads
+   * are: sizes 1 and 2 as 0..255 and 0..65535, size 4 as int32. So 83 /0 with FF is 65535 under a 16-bit operand size,
+   * -1 under 32.
+   */
   Immediate,
-  /** Relative branch; `value` is the signed displacement from the next instruction. */
+  /**
+   * Relative branch; `value` is the signed displacement from the next instruction, `size` the bytes it was encoded in.
+   */
   Relative,
   /** ptr16:16 or ptr16:32; `value` is the offset, `selector` the selector. */
   FarPointer,
-  /** Segment register; `value` is a `Segment`. */
+  /** Segment register; `value` is a `Segment`, ES to GS. */
   Segment,
-  /** CR0 to CR7. */
+  /** Control register 0, 2, 3 or 4 (the others are #UD and decode so). */
   Control,
   /** DR0 to DR7. */
   Debug,
@@ -68,7 +74,10 @@ export const enum OperandKind {
 
 export interface Operand {
   readonly kind: OperandKind;
-  /** Size in bytes: 1, 2, 4, 6 (far pointer, pseudo-descriptor), 8, 10, 16, or bigger for state images; 0 where size means nothing (LEA, INVLPG). */
+  /**
+   * Size in bytes: 1, 2, 4, 6 (far pointer, pseudo-descriptor), 8, 10, 16, or bigger for state images; 0 where size
+   * means nothing (LEA, INVLPG).
+   */
   readonly size: number;
   readonly value: number;
   /** Selector of a `FarPointer`, else 0. */
@@ -80,9 +89,12 @@ export interface MemoryOperand {
   readonly segment: Segment;
   readonly base: Reg;
   readonly index: Reg;
-  /** Shift count 0 to 3. */
+  /** Shift count 0 to 3; 0 without an index. */
   readonly scale: number;
-  /** Displacement as int32. */
+  /**
+   * Displacement as int32. With a 16-bit address size it is sign-extended from 16 bits when there is a base or index
+   * (the sum is taken modulo 64 KiB) and 0..65535 when it stands alone.
+   */
   readonly displacement: number;
 }
 
@@ -99,7 +111,9 @@ export interface Instruction {
   readonly prefixes: number;
   /** Effective data segment (override or DS): the source segment of string instructions and XLAT. */
   readonly segment: Segment;
-  /** Explicit operands in Intel order, destination first. Implicit ones (string operands, MUL's EDX:EAX) are not listed. */
+  /**
+   * Explicit operands in Intel order, destination first. Implicit ones (string operands, MUL's EDX:EAX) are not listed.
+   */
   readonly operands: readonly Operand[];
   readonly memory: MemoryOperand | undefined;
 }

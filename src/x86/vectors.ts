@@ -24,8 +24,8 @@ export const enum Vector {
 }
 
 /**
- * Thrown to abandon the current instruction; the run loop delivers it through the guest's IDT. Throwers see to it that nothing
- * architectural has been written yet (faults are restartable). For #PF the thrower has stored CR2.
+ * Thrown to abandon the current instruction; the run loop delivers it through the guest's IDT. Throwers see to it that
+ * nothing architectural has been written yet (faults are restartable). For #PF the thrower has stored CR2.
  */
 export class GuestFault {
   constructor(

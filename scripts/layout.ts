@@ -1,0 +1,75 @@
+/**
+ * Writes `native/layout.h` from `src/vcpu/layout.ts`, so that the state block is laid out in one place only: run by
+ * `npm run build:layout` after a change there. The header is committed because the addon is compiled at install time, before any
+ * TypeScript is; `test/unit/native/layout.test.ts` fails when it is stale.
+ */
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import * as layout from '../src/vcpu/layout.js';
+
+/** Bytes of one word of the state block. */
+const WORD_BYTES = 4;
+
+/** What a const enum is at run time (preserveConstEnums): names to values and values to names. */
+type EnumObject = Readonly<Record<string, number | string>>;
+
+function members(name: string): [string, number][] {
+  const object = (layout as unknown as Readonly<Record<string, EnumObject>>)[name];
+  if (object === undefined) throw new Error(`src/vcpu/layout.ts has no enum ${name}: correct scripts/layout.ts`);
+  const entries = Object.entries(object).filter((entry): entry is [string, number] => typeof entry[1] === 'number');
+  return entries.sort(([, first], [, second]) => first - second);
+}
+
+function section(comment: string, namespace: string, type: string, entries: readonly [string, number][]): string[] {
+  return [
+    `/* ${comment} */`,
+    `namespace ${namespace} {`,
+    ...entries.map(([name, value]) => `constexpr ${type} ${name} = ${value};`),
+    `}  // namespace ${namespace}`,
+    '',
+  ];
+}
+
+/** Returns the whole text of the header. */
+export function layoutHeader(): string {
+  const words = members('Word').filter(([name]) => name !== 'Count');
+  return [
+    '/*',
+    ' * The vCPU state block as C++ sees it. Generated from src/vcpu/layout.ts, which also says what each word means:',
+    ' * change that file, then run `npm run build:layout`.',
+    ' */',
+    '#ifndef ROMULUS_LAYOUT_H',
+    '#define ROMULUS_LAYOUT_H',
+    '',
+    '#include <cstddef>',
+    '#include <cstdint>',
+    '',
+    'namespace romulus {',
+    '',
+    '/* Size of one state block in bytes. */',
+    `constexpr std::size_t kStateBytes = ${layout.STATE_BYTES};`,
+    '',
+    ...section(
+      'Byte offsets into the state block.',
+      'word',
+      'std::size_t',
+      words.map(([name, index]) => [name, index * WORD_BYTES]),
+    ),
+    ...section(
+      "Byte offsets into one segment register's cache.",
+      'segment_word',
+      'std::size_t',
+      members('SegmentWord').map(([name, index]) => [name, index * WORD_BYTES]),
+    ),
+    ...section('Bits of word::Attention.', 'attention', 'std::int32_t', members('Attention')),
+    ...section('Values of word::ExitReason.', 'exit_reason', 'std::int32_t', members('ExitReason')),
+    '}  // namespace romulus',
+    '',
+    '#endif',
+    '',
+  ].join('\n');
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  writeFileSync(new URL('../../native/layout.h', import.meta.url), layoutHeader());
+}

@@ -1,0 +1,93 @@
+/**
+ * The command line's spelling of the options of `run`: rows of the machine's table plus those that only a terminal needs.
+ *
+ * Separate from `run.ts` so that parsing can be tested without a machine. Read before: `../options.ts`. Read after: `qemu.ts`.
+ */
+import { Option, type Command } from 'commander';
+import { ConfigError } from '../errors.js';
+import { checkMachineOptions, machineOptions, type OptionRow, type SignalRouteValue } from '../options.js';
+
+/** What `romulus run` was told, parsed and checked. */
+export interface RunOptions {
+  /** Undefined = Remus. */
+  readonly kernel?: string;
+  readonly initrd?: string;
+  readonly append?: string;
+  readonly memoryBytes?: number;
+  readonly signals?: readonly SignalRouteValue[];
+  readonly rom?: boolean;
+  readonly native?: boolean;
+  readonly stats?: boolean;
+  /** File name, or `stdio`. */
+  readonly debugcon?: string;
+  readonly timeoutMs?: number;
+  readonly verbose?: boolean;
+}
+
+/** Longest time that Node's timers take, in whole seconds. */
+const MAX_TIMEOUT_SECONDS = 2147483;
+
+/** @throws ConfigError `BAD_TIMEOUT` */
+export function parseTimeout(text: string): number {
+  const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
+  if (!(seconds > 0 && seconds <= MAX_TIMEOUT_SECONDS))
+    throw new ConfigError(
+      'BAD_TIMEOUT',
+      `timeout '${text}' is not possible; give seconds above 0, at most ${MAX_TIMEOUT_SECONDS}, such as 30 or 0.5`,
+    );
+  return seconds * 1000;
+}
+
+interface RunRow extends Omit<OptionRow, 'check'> {
+  readonly flags: string;
+}
+
+const terminalOptions: readonly RunRow[] = [
+  { key: 'debugcon', flags: '--debugcon <file>', help: "where bytes written to port 0xE9 go: a file, or 'stdio'" },
+  {
+    key: 'timeoutMs',
+    flags: '--timeout <seconds>',
+    help: 'stop the machine after this time, with exit status 124',
+    parse: parseTimeout,
+  },
+  { key: 'stats', flags: '--stats', help: 'print the counters when the machine ends: interrupts, ROM calls, exits' },
+  { key: 'verbose', flags: '-v, --verbose', help: 'say on stderr what is done; also turns debug output on' },
+];
+
+const hasFlags = (row: OptionRow): row is OptionRow & RunRow => row.flags !== undefined;
+
+export const runRows: readonly RunRow[] = [...machineOptions.filter(hasFlags), ...terminalOptions];
+
+/** Adds the options of `run` to a command. */
+export function addRunOptions(command: Command): void {
+  for (const row of runRows) {
+    const option = new Option(
+      row.flags,
+      row.defaultText === undefined ? row.help : `${row.help} (default: ${row.defaultText})`,
+    );
+    const { parse } = row;
+    if (row.isRepeatable && parse !== undefined)
+      option.argParser((text, previous: unknown[] | undefined) => [...(previous ?? []), parse(text)]);
+    else if (parse !== undefined) option.argParser(parse);
+    command.addOption(option);
+  }
+}
+
+/**
+ * Turns what commander has parsed into `RunOptions`: commander names values after their flags, the table after the API.
+ *
+ * @throws ConfigError from the machine's table
+ */
+export function toRunOptions(command: Command): RunOptions {
+  const options: Record<string, unknown> = {};
+  for (const row of runRows) {
+    const attribute = new Option(row.flags).attributeName();
+    const value: unknown = command.getOptionValue(attribute);
+    if (value !== undefined && command.getOptionValueSource(attribute) !== 'default') options[row.key] = value;
+  }
+  const ofMachine = Object.fromEntries(
+    Object.entries(options).filter(([key]) => machineOptions.some((row) => row.key === key)),
+  );
+  checkMachineOptions({ kernel: 'remus.elf', ...ofMachine });
+  return options;
+}

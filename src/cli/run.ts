@@ -1,0 +1,164 @@
+/**
+ * `romulus run`: boots a kernel and makes this terminal its console until the guest ends, the user leaves, or the time is up.
+ *
+ * The order is the story: machine, terminal, signals, start, wait, give back, report. Read before: `options.ts`, `terminal.ts`,
+ * `signals.ts`. Read after: `../machine/machine.ts`.
+ */
+import { createWriteStream, existsSync, openSync } from 'node:fs';
+import type { Writable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import debug from 'debug';
+import { ConfigError, HostError } from '../errors.js';
+import { DEFAULT_MEMORY_BYTES } from '../options.js';
+import { ExitReason } from '../vcpu/layout.js';
+import type { Ended } from '../machine/messages.js';
+import type { MachineOptions } from '../machine/machine.js';
+import type { RunOptions } from './options.js';
+import { statusOfSignal, watchSignals } from './signals.js';
+import { formatStatistics } from './stats.js';
+import { Terminal, TERMINAL_HELP, type TerminalCommand } from './terminal.js';
+
+/** Exit status when --timeout has ended the machine, as of timeout(1). */
+const STATUS_TIMEOUT = 124;
+
+export const EXIT_STATUS_HELP = `Exit status:
+  0    the guest powered off, or Ctrl-A x
+  N    what the guest asked for: a value V written to port 0xF4 gives 2V+1
+  1    the kernel cannot be booted, or the host lacks something
+  2    wrong usage
+  3    the guest asked for a reset; it is not started again
+  70   the guest died: triple fault, halt with interrupts off, broken contract
+  124  --timeout
+  128+ number of the signal that ended Romulus`;
+
+/** The packaged guest, built next to the program. */
+const packaged = (name: string): string => fileURLToPath(new URL(`../../guest/${name}`, import.meta.url));
+
+const say = (text: string): void => void process.stderr.write(`romulus: ${text}\n`);
+
+/** Why the host ended a machine, with the status and the sentence that go with it. */
+interface HostReason {
+  readonly status: number;
+  readonly message?: string;
+}
+
+/**
+ * Runs a machine on this process' terminal.
+ *
+ * @returns the exit status
+ * @throws RomulusError if the machine cannot be started
+ */
+export async function run(options: RunOptions): Promise<number> {
+  if (options.verbose) enableDebugOutput();
+  const machineOptions = toMachineOptions(options);
+  const debugOutput = options.debugcon === undefined ? undefined : openDebugOutput(options.debugcon);
+  const { Machine } = await import('../machine/machine.js');
+  const machine = new Machine(machineOptions);
+  if (debugOutput !== undefined) machine.on('debug', (bytes) => debugOutput.write(bytes));
+
+  let hostReason: HostReason | undefined;
+  const stop = (reason: HostReason): void => {
+    hostReason ??= reason;
+    void machine.stop();
+  };
+  const command = (asked: TerminalCommand): void => {
+    if (asked === 'quit') stop({ status: 0 });
+    else if (asked === 'help') process.stderr.write(`\n${TERMINAL_HELP}\n`);
+    else process.stderr.write(`\n${machine.status()}\n${formatStatistics(machine.stats())}\n`);
+  };
+  const terminal = new Terminal(machine.console, process, {
+    command,
+    lost: () => stop({ status: statusOfSignal('SIGPIPE') }),
+  });
+  const routed = new Set((options.signals ?? []).map((route) => route.signal));
+  const unwatch = watchSignals(terminal, routed, (signal) => {
+    stop({ status: statusOfSignal(signal), message: `stopped by ${signal}` });
+  });
+  const timeout = options.timeoutMs === undefined ? undefined : startTimeout(options.timeoutMs, stop);
+
+  try {
+    const printed = new Promise<void>((resolve) => machine.console.once('close', resolve).once('end', resolve));
+    await machine.start();
+    terminal.open();
+    if (!machine.isNative && options.native !== false)
+      say("the native addon is not loaded, so the guest's clock is polled; 'romulus doctor' says why");
+    if (options.verbose) say(describeStart(machineOptions, machine.isNative));
+    if (terminal.isInteractive) say('Ctrl-A x ends the machine, Ctrl-A h lists the other keys');
+    const ended = await machine.ended;
+    await printed;
+    terminal.close();
+    if (options.stats) process.stderr.write(`${formatStatistics(machine.stats())}\n`);
+    return conclude(ended, hostReason, options.verbose === true);
+  } catch (error) {
+    // A machine that was stopped while it started has its reason already.
+    if (hostReason === undefined) throw error;
+    return hostReason.status;
+  } finally {
+    terminal.close();
+    clearTimeout(timeout);
+    unwatch();
+    if (debugOutput !== process.stdout) debugOutput?.end();
+  }
+}
+
+function toMachineOptions(options: RunOptions): MachineOptions {
+  const { kernel, initrd, append, memoryBytes, signals, rom, native } = options;
+  const defined = {
+    ...(append !== undefined && { append }),
+    ...(memoryBytes !== undefined && { memoryBytes }),
+    ...(signals !== undefined && { signals }),
+    ...(rom !== undefined && { rom }),
+    ...(native !== undefined && { native }),
+  };
+  if (kernel !== undefined) return { kernel, initrd, ...defined };
+  const remus = packaged('remus.elf');
+  if (!existsSync(remus))
+    throw new ConfigError(
+      'NO_KERNEL',
+      "Remus, the packaged kernel, is not built; run 'npm run build' or name another with --kernel",
+    );
+  return { kernel: remus, initrd: initrd ?? packaged('initrd.tar'), ...defined };
+}
+
+/** @throws HostError `FILE_UNWRITABLE` */
+function openDebugOutput(name: string): Writable {
+  if (name === 'stdio') return process.stdout;
+  try {
+    return createWriteStream(name, { fd: openSync(name, 'w') });
+  } catch (error) {
+    throw new HostError('FILE_UNWRITABLE', `cannot write to '${name}' for --debugcon: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Turns the project's debug output on here and, by way of the environment, in the worker threads. */
+function enableDebugOutput(): void {
+  const names = [process.env.DEBUG, 'romulus:*'].filter(Boolean).join(',');
+  process.env.DEBUG = names;
+  debug.enable(names);
+}
+
+function startTimeout(timeoutMs: number, stop: (reason: HostReason) => void): NodeJS.Timeout {
+  const message = `stopped after ${timeoutMs / 1000} s, as --timeout demands`;
+  return setTimeout(() => stop({ status: STATUS_TIMEOUT, message }), timeoutMs);
+}
+
+function describeStart(options: MachineOptions, isNative: boolean): string {
+  const memoryMiB = (options.memoryBytes ?? DEFAULT_MEMORY_BYTES) / 2 ** 20;
+  const kernel = typeof options.kernel === 'string' ? options.kernel : options.kernel.name;
+  const rom = options.rom === false ? 'no ROM' : 'VMI ROM';
+  return `booting ${kernel} with ${memoryMiB} MiB, ${rom}, ${isNative ? 'POSIX timer and signals' : 'polled clock'}`;
+}
+
+/** Says how it ended where that is not plain, and chooses the exit status. */
+function conclude(ended: Ended, hostReason: HostReason | undefined, isVerbose: boolean): number {
+  if (ended.reason === ExitReason.Stopped && hostReason !== undefined) {
+    if (hostReason.message !== undefined) say(hostReason.message);
+    return hostReason.status;
+  }
+  const isPlain = ended.reason === ExitReason.Shutdown || ended.reason === ExitReason.Stopped;
+  if (!isPlain || isVerbose) say(ended.message);
+  if (ended.report !== undefined) process.stderr.write(`${ended.report}\n`);
+  return ended.status;
+}

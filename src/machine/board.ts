@@ -1,0 +1,195 @@
+/**
+ * The board: every part of one machine, wired in one visible order on the vCPU's thread. It knows nothing of threads or of the addon:
+ * given plain buffers and a `VirtualHost` it is a whole machine for a test.
+ *
+ * Read before: docs/how-it-works.md. Read after: `runLoop.ts`, which runs it.
+ */
+import { AccountsPort } from '../devices/accounts.js';
+import { AcpiPower } from '../devices/acpiPower.js';
+import { PortBus, type PortDevice } from '../devices/bus.js';
+import { DebugConsole, DebugExit, PostPort, ResetControl, SystemControlA } from '../devices/debugPorts.js';
+import { I8042 } from '../devices/i8042.js';
+import { I8254 } from '../devices/i8254.js';
+import { Mc146818 } from '../devices/mc146818.js';
+import { type SerialBackend, Uart16550 } from '../devices/uart16550.js';
+import { Interpreter } from '../interp/interpreter.js';
+import { I8259Pair } from '../irq/i8259.js';
+import { IrqLines } from '../irq/lines.js';
+import { Mmu } from '../memory/mmu.js';
+import { PhysMemory } from '../memory/phys.js';
+import { Rom } from '../rom/rom.js';
+import { Deadlines } from '../time/deadlines.js';
+import { ExitReason } from '../vcpu/layout.js';
+import { Vcpu } from '../vcpu/vcpu.js';
+import type { ByteRing } from './byteRing.js';
+import { Ending } from './ending.js';
+import type { VcpuHost } from './host.js';
+import { describeRegisters } from './report.js';
+
+export interface BoardParts {
+  readonly ram: ArrayBufferLike;
+  /** The state block, `STATE_BYTES` long, zeroed. */
+  readonly state: ArrayBufferLike;
+  readonly host: VcpuHost;
+  /** Whether the VMI ROM is plugged in. */
+  readonly rom: boolean;
+  readonly consoleInput: ByteRing;
+  readonly consoleOutput: ByteRing;
+  readonly debugOutput: ByteRing;
+  /** There is output for a reader that had run out of it. */
+  readonly onOutput: () => void;
+  /** There is room for a writer of input that had run out of it. */
+  readonly onInputDrained: () => void;
+  /** Whether the machine is to stay paused. */
+  readonly paused: () => boolean;
+}
+
+const enum Irq {
+  Timer = 0,
+  Keyboard = 1,
+  Com1 = 4,
+  Clock = 8,
+}
+
+export class Board {
+  readonly host: VcpuHost;
+  readonly phys: PhysMemory;
+  readonly cpu: Vcpu;
+  readonly interpreter: Interpreter;
+  readonly pic: I8259Pair;
+  readonly deadlines: Deadlines;
+  readonly ports = new PortBus();
+  readonly uart: Uart16550;
+  readonly rom: Rom | undefined;
+  readonly ending: Ending;
+  readonly paused: () => boolean;
+
+  private readonly _parts: BoardParts;
+  /** The UART had no room for a byte of the console's input. */
+  private _inputHeld = -1;
+
+  constructor(parts: BoardParts) {
+    this._parts = parts;
+    this.host = parts.host;
+    this.paused = parts.paused;
+
+    // The CPU and its memory.
+    const words = new Int32Array(parts.state);
+    this.phys = new PhysMemory(parts.ram);
+    this.cpu = new Vcpu(parts.state, new Mmu(this.phys, words));
+    this.ending = new Ending(words);
+    this.deadlines = new Deadlines(this.host.clock, this.host.timer);
+
+    // Interrupts.
+    const lines = new IrqLines(words, () => this.host.monotonicNs());
+    this.pic = new I8259Pair(words, lines);
+    const pit = new I8254(lines.trigger(Irq.Timer), this.deadlines);
+    this.pic.attachSource(Irq.Timer, pit);
+
+    // The devices of a PC.
+    const reset = (): void => this.ending.end(ExitReason.Reboot);
+    const keyboard = new I8042(lines.trigger(Irq.Keyboard), reset);
+    this.uart = new Uart16550(lines.trigger(Irq.Com1), this._consoleBackend(), this.deadlines);
+    this._attach('8259 master', 0x20, 2, this.pic.masterPorts);
+    this._attach('8254 timer', 0x40, 4, pit);
+    this._attach('8042 data', 0x60, 1, keyboard.dataPort);
+    this._attach('speaker', 0x61, 1, pit.speakerPort);
+    this._attach('8042 command', 0x64, 1, keyboard.commandPort);
+    this._attach('CMOS clock', 0x70, 2, new Mc146818(lines.trigger(Irq.Clock), this.deadlines, this.phys.sizeBytes));
+    this._attach('POST code', 0x80, 1, new PostPort());
+    this._attach('system control A', 0x92, 1, new SystemControlA(reset));
+    this._attach('8259 slave', 0xa0, 2, this.pic.slavePorts);
+    this._attach('debug console', 0xe9, 1, new DebugConsole((byte) => this._debugPut(byte)));
+    this._attach('isa-debug-exit', 0xf4, 4, new DebugExit((status) => this._debugExit(status)));
+    this._attach('16550 COM1', 0x3f8, 8, this.uart);
+    this._attach('8259 ELCR', 0x4d0, 2, this.pic.elcrPorts);
+    this._attach('ACPI power', 0x604, 2, new AcpiPower(() => this.ending.end(ExitReason.Shutdown)));
+    this._attach('event accounts', 0x6a0, 8, new AccountsPort(this.pic.accounts));
+    this._attach('reset control', 0xcf9, 1, new ResetControl(reset));
+
+    // The ROM, and what runs the guest.
+    const rom = new Rom(
+      this.cpu,
+      {
+        clock: this.host.clock,
+        deadlines: this.deadlines,
+        raiseIrq: (irq) => {
+          const line = lines.trigger(irq);
+          line.set(true);
+          line.set(false);
+        },
+        shutdown: () => this.ending.end(ExitReason.Shutdown),
+        reboot: reset,
+      },
+      this.phys.sizeBytes,
+    );
+    this.rom = parts.rom ? rom : undefined;
+    this.interpreter = new Interpreter(this.cpu, this.phys);
+    if (parts.rom) {
+      rom.place(this.phys);
+      this.interpreter.setRom(rom.base, rom.sizeBytes);
+    }
+    this.cpu.hooks = { ports: this.ports, pic: this.pic, rom, tsc: this.host.clock };
+    this.cpu.reset();
+  }
+
+  /** The rings have changed: input may have come, output may have room again. */
+  serveRings(): void {
+    this._feedInput();
+    this.uart.writable();
+  }
+
+  /** Registers and last ROM calls, for reports. */
+  report(): string {
+    const calls = this.rom?.recentCalls() ?? [];
+    const hex = (value: number): string => value.toString(16).padStart(8, '0');
+    const list = calls.map(
+      (call) => `  ${call.name.padEnd(20)} eip=${hex(call.eip)} esp=${hex(call.esp)} eax=${hex(call.eax)}`,
+    );
+    return [describeRegisters(this.cpu.words), ...(list.length ? ['last ROM calls, oldest first:', ...list] : [])].join(
+      '\n',
+    );
+  }
+
+  private _attach(name: string, base: number, count: number, device: PortDevice): void {
+    this.ports.attach(name, base, count, device);
+  }
+
+  private _consoleBackend(): SerialBackend {
+    const { consoleOutput, onOutput } = this._parts;
+    return {
+      transmit: (byte) => {
+        const taken = consoleOutput.push(byte);
+        if (consoleOutput.takeReaderWaits()) onOutput();
+        return taken;
+      },
+      receivable: () => this._feedInput(),
+    };
+  }
+
+  private _feedInput(): void {
+    const { consoleInput, onInputDrained } = this._parts;
+    const one = new Uint8Array(1);
+    for (;;) {
+      if (this._inputHeld < 0) this._inputHeld = consoleInput.shift();
+      if (this._inputHeld < 0 && !consoleInput.awaitBytes()) break;
+      if (this._inputHeld < 0) continue;
+      one[0] = this._inputHeld;
+      if (this.uart.receive(one) === 0) break;
+      this._inputHeld = -1;
+    }
+    if (consoleInput.takeWriterWaits()) onInputDrained();
+  }
+
+  private _debugPut(byte: number): void {
+    const { debugOutput, onOutput } = this._parts;
+    // A debug console has no way to say "wait": what the main thread has not fetched by now is lost.
+    debugOutput.push(byte);
+    if (debugOutput.takeReaderWaits()) onOutput();
+  }
+
+  private _debugExit(status: number): void {
+    // A process returns eight bits of it, as QEMU's does.
+    this.ending.end(ExitReason.Shutdown, `the guest asked for exit status ${status & 0xff}`, status & 0xff);
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * A host without a host: time advances with the instructions retired and jumps to the next deadline when the guest halts. The
+ * same guest with the same input then runs the same way every time, on one thread; most machine tests use it.
+ */
+import type { Clock, HostTimer } from '../time/clock.js';
+import { Attention, Word } from '../vcpu/layout.js';
+import { record } from '../irq/record.js';
+import type { VcpuHost } from './host.js';
+
+/** Nanoseconds that one instruction takes in virtual time. */
+const NS_PER_INSTRUCTION = 10;
+const CYCLES_HZ = 1_000_000_000;
+
+export class VirtualHost implements VcpuHost {
+  readonly sliceInstructions = 10_000;
+  private _nowNs = 0;
+  private _deadlineNs: number | undefined;
+
+  /**
+   * @param words the vCPU's state block
+   * @param epochNs what the wall clock shows at the start, in ns since 1970
+   */
+  constructor(
+    private readonly _words: Int32Array,
+    private readonly _epochNs = 1_000_000_000e9,
+  ) {}
+
+  readonly clock: Clock = {
+    cyclesHz: CYCLES_HZ,
+    now: () => this._nowNs,
+    cycles: () => this._nowNs,
+    wallclock: () => this._epochNs + this._nowNs,
+  };
+
+  readonly timer: HostTimer = {
+    arm: (deadlineNs) => {
+      this._deadlineNs = deadlineNs;
+      this._expire();
+    },
+  };
+
+  monotonicNs(): number {
+    return this._nowNs;
+  }
+
+  ran(instructions: number): void {
+    this._nowNs += instructions * NS_PER_INSTRUCTION;
+    this._expire();
+  }
+
+  wait(): boolean {
+    if (Atomics.load(this._words, Word.Attention) !== 0) return true;
+    if (this._deadlineNs === undefined) return false;
+    this._nowNs = Math.max(this._nowNs, this._deadlineNs);
+    this._expire();
+    return true;
+  }
+
+  dispose(): void {
+    this._deadlineNs = undefined;
+  }
+
+  /** What the native timer's signal handler does, at the moment the deadline passes. */
+  private _expire(): void {
+    if (this._deadlineNs === undefined || this._nowNs < this._deadlineNs) return;
+    this._deadlineNs = undefined;
+    const lines = this._words[Word.TimerLines];
+    for (let irq = 0; irq < 16; irq++) if (lines & (1 << irq)) record(this._words, irq, this._nowNs);
+    Atomics.or(this._words, Word.Attention, Attention.Timer);
+  }
+}

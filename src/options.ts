@@ -1,0 +1,229 @@
+/**
+ * The options of a machine, in one table: the API checks values by it, the command line parses text by it and prints its help.
+ *
+ * It stands outside the layers because both ends of them use it. Every check throws a ConfigError that names the value and says what
+ * to give instead. Read before: `errors.ts`. Read after: `cli/options.ts`, `machine/machine.ts`.
+ */
+import { constants } from 'node:os';
+import { ConfigError } from './errors.js';
+
+/** A host signal that raises a guest interrupt line. */
+export interface SignalRouteValue {
+  readonly signal: NodeJS.Signals;
+  readonly irq: number;
+}
+
+/** One option of a machine. */
+export interface OptionRow {
+  /** Its name in the API. */
+  readonly key: string;
+  /** Its spelling on the command line with the value's syntax; undefined = API only. */
+  readonly flags?: string;
+  readonly help: string;
+  /** The default as help prints it. */
+  readonly defaultText?: string;
+  /** May be given several times; the API takes an array. */
+  readonly isRepeatable?: boolean;
+  /** From the command line's text to the API's value. */
+  readonly parse?: (text: string) => unknown;
+  /** Throws ConfigError unless `value` is one that the API takes. */
+  readonly check: (value: unknown) => void;
+}
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+export const MIN_MEMORY_BYTES = 8 * MIB;
+export const MAX_MEMORY_BYTES = 3 * GIB;
+export const DEFAULT_MEMORY_BYTES = 128 * MIB;
+const PAGE_BYTES = 4096;
+
+/** Throws `BAD_MEMORY_SIZE` unless `bytes` is a memory size that a machine can have. */
+export function checkMemoryBytes(bytes: unknown): void {
+  checkMemory(bytes, `memory size ${String(bytes)}`, '8 MiB to 3 GiB in bytes, a multiple of 4096');
+}
+
+function checkMemory(bytes: unknown, what: string, range: string): void {
+  if (
+    typeof bytes !== 'number' ||
+    !Number.isSafeInteger(bytes) ||
+    bytes < MIN_MEMORY_BYTES ||
+    bytes > MAX_MEMORY_BYTES ||
+    bytes % PAGE_BYTES !== 0
+  )
+    throw new ConfigError('BAD_MEMORY_SIZE', `${what} is not possible; give ${range}`);
+}
+
+/**
+ * Parses a memory size: a whole number with suffix K, M or G (KiB, MiB, GiB); without one it is MiB, as QEMU has it.
+ *
+ * @returns bytes
+ * @throws ConfigError `BAD_MEMORY_SIZE`
+ */
+export function parseMemorySize(text: string): number {
+  const [, digits, suffix] = /^(\d{1,10})([KMG]?)$/i.exec(text) ?? [];
+  const unit = { K: KIB, M: MIB, G: GIB, '': MIB }[(suffix ?? '').toUpperCase()] ?? NaN;
+  const bytes = Number(digits) * unit;
+  checkMemory(
+    bytes,
+    `memory size '${text}'`,
+    'a whole number with K, M or G, from 8M to 3G and in steps of 4K, such as 128M',
+  );
+  return bytes;
+}
+
+/**
+ * Signals that cannot be caught, that mean a defect of this very process, or that Node itself lives by. The same rule in native
+ * code guards the API; here it gives the command line its answer before anything starts.
+ */
+const unroutable: Readonly<Record<string, string>> = {
+  SIGKILL: 'cannot be caught',
+  SIGSTOP: 'cannot be caught',
+  SIGSEGV: 'reports a fault of the process itself',
+  SIGBUS: 'reports a fault of the process itself',
+  SIGILL: 'reports a fault of the process itself',
+  SIGFPE: 'reports a fault of the process itself',
+  SIGTRAP: 'reports a fault of the process itself',
+  SIGABRT: 'reports a fault of the process itself',
+  SIGSYS: 'reports a fault of the process itself',
+  SIGPROF: 'is used by Node itself',
+  SIGCHLD: 'is used by Node itself',
+  SIGPIPE: 'is used by Node itself',
+};
+
+/** Throws `BAD_IRQ` unless `irq` is an 8259 input that can be raised from outside. */
+export function checkIrq(irq: unknown): void {
+  if (typeof irq !== 'number' || !Number.isInteger(irq) || irq < 0 || irq > 15 || irq === 2)
+    throw new ConfigError(
+      'BAD_IRQ',
+      `irq ${String(irq)} cannot be raised; give 0 to 15, but not 2 (it cascades the second 8259)`,
+    );
+}
+
+/** Throws `BAD_SIGNAL` unless `signal` names a host signal that can become an interrupt, such as `SIGUSR1`. */
+export function checkSignal(signal: unknown): void {
+  if (typeof signal !== 'string' || !Object.hasOwn(constants.signals, signal))
+    throw new ConfigError(
+      'BAD_SIGNAL',
+      `'${String(signal)}' is no signal of this host; names are as in 'kill -l', such as SIGUSR1`,
+    );
+  const why = unroutable[signal];
+  if (why !== undefined)
+    throw new ConfigError('BAD_SIGNAL', `${signal} ${why}, so it cannot become an interrupt; use SIGUSR1 or SIGUSR2`);
+}
+
+/**
+ * Parses `USR1=irq5` (also `SIGUSR1=5`).
+ *
+ * @throws ConfigError `BAD_SIGNAL_ROUTE`, `BAD_SIGNAL`, `BAD_IRQ`
+ */
+export function parseSignalRoute(text: string): SignalRouteValue {
+  const [, name, digits] = /^([A-Za-z0-9]+)=(?:irq)?(\d{1,3})$/i.exec(text) ?? [];
+  if (name === undefined)
+    throw new ConfigError(
+      'BAD_SIGNAL_ROUTE',
+      `signal route '${text}' is not understood; write NAME=irqN, such as USR1=irq5`,
+    );
+  const upper = name.toUpperCase();
+  const signal = (upper.startsWith('SIG') ? upper : `SIG${upper}`) as NodeJS.Signals;
+  const irq = Number(digits);
+  checkSignal(signal);
+  checkIrq(irq);
+  return { signal, irq };
+}
+
+function checkRoutes(value: unknown): void {
+  if (!Array.isArray(value)) throw wrongType('signals', 'an array of { signal, irq }', value);
+  const seen = new Set<unknown>();
+  for (const route of value as unknown[]) {
+    const { signal, irq } = (route ?? {}) as Partial<SignalRouteValue>;
+    checkSignal(signal);
+    checkIrq(irq);
+    if (seen.has(signal))
+      throw new ConfigError('BAD_SIGNAL_ROUTE', `${String(signal)} is routed twice; give each signal one irq`);
+    seen.add(signal);
+  }
+}
+
+const checkType =
+  (key: string, type: 'string' | 'boolean') =>
+  (value: unknown): void => {
+    if (typeof value !== type) throw wrongType(key, `a ${type}`, value);
+  };
+
+const checkFile =
+  (key: string) =>
+  (value: unknown): void => {
+    if (typeof value === 'string' && value !== '') return;
+    const file = (typeof value === 'object' ? value : null) as { name?: unknown; bytes?: unknown } | null;
+    if (typeof file?.name !== 'string' || !(file.bytes instanceof Uint8Array))
+      throw wrongType(key, 'a path or { name: string, bytes: Uint8Array }', value);
+  };
+
+function checkAbortSignal(value: unknown): void {
+  if (!(value instanceof AbortSignal)) throw wrongType('signal', 'an AbortSignal', value);
+}
+
+function wrongType(key: string, wanted: string, value: unknown): ConfigError {
+  const found = value === null ? 'null' : value === '' ? 'an empty string' : `a value of type ${typeof value}`;
+  return new ConfigError('BAD_OPTION', `option '${key}' must be ${wanted}, but is ${found}`);
+}
+
+export const machineOptions: readonly OptionRow[] = [
+  {
+    key: 'kernel',
+    flags: '--kernel <file>',
+    help: 'kernel to boot: multiboot or i386 ELF, or Linux bzImage',
+    defaultText: 'Remus, with its own initrd',
+    check: checkFile('kernel'),
+  },
+  {
+    key: 'initrd',
+    flags: '--initrd <file>',
+    help: 'initial RAM disk (for a multiboot kernel: its module)',
+    check: checkFile('initrd'),
+  },
+  { key: 'append', flags: '--append <text>', help: 'kernel command line', check: checkType('append', 'string') },
+  {
+    key: 'memoryBytes',
+    flags: '-m, --memory <size>',
+    help: 'guest memory, 8M to 3G, with suffix K, M or G',
+    defaultText: '128M',
+    parse: parseMemorySize,
+    check: checkMemoryBytes,
+  },
+  {
+    key: 'signals',
+    flags: '--signal <name=irqN>',
+    help: 'turn a signal sent to this process into a guest interrupt; may be repeated',
+    isRepeatable: true,
+    parse: parseSignalRoute,
+    check: checkRoutes,
+  },
+  { key: 'rom', flags: '--no-rom', help: 'leave the VMI ROM out', check: checkType('rom', 'boolean') },
+  {
+    key: 'native',
+    flags: '--no-native',
+    help: 'do without the native addon: no POSIX timer, the clock is polled',
+    check: checkType('native', 'boolean'),
+  },
+  { key: 'signal', help: 'stops the machine when aborted', check: checkAbortSignal },
+];
+
+/**
+ * Checks the options of a machine as the API takes them; options that are undefined count as left out.
+ *
+ * @throws ConfigError `UNKNOWN_OPTION`, `BAD_OPTION` or the code of the failing check
+ */
+export function checkMachineOptions(options: object): void {
+  for (const [key, value] of Object.entries(options) as [string, unknown][]) {
+    const row = machineOptions.find((candidate) => candidate.key === key);
+    if (row === undefined) {
+      const known = machineOptions.map((candidate) => candidate.key).join(', ');
+      throw new ConfigError('UNKNOWN_OPTION', `unknown option '${key}'; a machine takes ${known}`);
+    }
+    if (value !== undefined) row.check(value);
+  }
+  if (!('kernel' in options) || options.kernel === undefined)
+    throw new ConfigError('NO_KERNEL', "option 'kernel' is missing; give a path or { name, bytes }");
+}

@@ -1,0 +1,144 @@
+/** The program as a user meets it: help, wrong usage, files that cannot be booted. One process per case. */
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { elfFile, multibootElf } from '../helpers/kernels.js';
+
+const program = fileURLToPath(new URL('../../../bin/romulus.js', import.meta.url));
+
+interface Outcome {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+function romulus(...words: string[]): Outcome {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...words], {
+    encoding: 'utf8',
+    input: '',
+    timeout: 15000,
+    env: { ...process.env, NODE_OPTIONS: '', NO_COLOR: '1' },
+  });
+  return { status, stdout, stderr };
+}
+
+/** One line on stderr, nothing on stdout. */
+function fails(words: readonly string[], status: number, message: RegExp): void {
+  const outcome = romulus(...words);
+  assert.match(outcome.stderr, message);
+  assert.match(outcome.stderr, /^romulus: [^\n]+\n$/, 'one line');
+  assert.equal(outcome.stdout, '');
+  assert.equal(outcome.status, status);
+}
+
+describe('romulus, the command', () => {
+  let folder = '';
+  const file = (name: string, bytes: Uint8Array): string => {
+    const path = join(folder, name);
+    writeFileSync(path, bytes);
+    return path;
+  };
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), 'romulus-cli-'));
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  it('prints help with examples for the program and each command', () => {
+    for (const words of [['--help'], ['run', '--help'], ['run', '-h'], ['doctor', '--help'], ['rom', '--help']]) {
+      const { status, stdout, stderr } = romulus(...words);
+      assert.deepEqual([status, stderr], [0, ''], words.join(' '));
+      assert.match(stdout, /^Usage: romulus/, words.join(' '));
+      assert.match(stdout, /\nExamples:\n {2}romulus /, words.join(' '));
+    }
+  });
+
+  it('lists options, keys and exit statuses of run', () => {
+    const { stdout } = romulus('run', '--help');
+    for (const option of [
+      '--kernel <file>',
+      '--initrd',
+      '--append',
+      '-m, --memory <size>',
+      '--signal <name=irqN>',
+      '--no-rom',
+    ])
+      assert(stdout.includes(option), option);
+    for (const fact of ['--stats', '--debugcon', '--timeout', 'Ctrl-A x', 'Exit status:', '124', '-nographic'])
+      assert(stdout.includes(fact), fact);
+  });
+
+  it('prints its version', () => {
+    assert.match(romulus('--version').stdout, /^\d+\.\d+\.\d+\n$/);
+  });
+
+  it('prints help and fails without a command', () => {
+    const { status, stdout, stderr } = romulus();
+    assert.deepEqual([status, stdout], [2, '']);
+    assert.match(stderr, /^Usage: romulus/);
+  });
+
+  it('refuses wrong usage with status 2', () => {
+    fails(['nosuch'], 2, /unknown command 'nosuch'; see 'romulus --help'/);
+    fails(['-kernel', 'x'], 2, /'-kernel' needs a command before it, as in 'romulus run -kernel'/);
+    fails(
+      ['run', '--kernell', 'x'],
+      2,
+      /unknown option '--kernell' \(Did you mean --kernel\?\); see 'romulus run --help'/,
+    );
+    fails(['run', '-hda', 'x'], 2, /QEMU's option '-hda' is not supported: there are no disks/);
+    fails(['run', 'vmlinuz'], 2, /too many arguments/);
+    fails(['run', '--kernel'], 2, /argument missing/);
+    fails(['doctor', '--xml'], 2, /unknown option '--xml'/);
+  });
+
+  it('refuses bad values with status 2', () => {
+    fails(['run', '-m', '1T'], 2, /memory size '1T' is not possible; give a whole number with K, M or G/);
+    fails(['run', '--signal', 'KILL=irq5'], 2, /SIGKILL cannot be caught/);
+    fails(['run', '--signal', 'USR1=irq99'], 2, /irq 99 cannot be raised; give 0 to 15/);
+    fails(['run', '--timeout', 'soon'], 2, /timeout 'soon' is not possible; give seconds/);
+  });
+
+  it('refuses files that cannot be booted with status 1', () => {
+    fails(['run', '--kernel', join(folder, 'none')], 1, /cannot read kernel '.*none': there is no such file/);
+    fails(['run', '--kernel', folder], 1, /cannot read kernel '.*': it is a folder/);
+    fails(['run', '--kernel', file('text', Buffer.from('hello'))], 1, /kernel 'text' is not a kernel: /);
+    fails(['run', '--kernel', file('k64', elfFile({ elfClass: 2 }))], 1, /kernel 'k64' is a 64-bit ELF file/);
+    fails(['run', '--kernel', file('cut', elfFile().subarray(0, 60))], 1, /kernel 'cut' is truncated: /);
+    const good = file('good', multibootElf());
+    fails(
+      ['run', '--kernel', good, '--initrd', join(folder, 'none')],
+      1,
+      /cannot read initrd '.*none': there is no such file/,
+    );
+    const huge = file('huge', new Uint8Array(8 << 20));
+    fails(
+      ['run', '--kernel', good, '-m', '8M', '--initrd', huge],
+      1,
+      /initrd of 8388608 bytes does not fit .* at least 10M/,
+    );
+    const path = join(folder, 'none', 'log');
+    fails(['run', '--kernel', good, '--debugcon', path], 1, /cannot write to '.*log' for --debugcon/);
+  });
+
+  it('explains the ROM, or writes it', () => {
+    const { status, stdout, stderr } = romulus('rom');
+    assert.deepEqual([status, stderr], [0, '']);
+    for (const part of [/^Header\n/, /cVmi/, /GPL v2/, /EnableInterrupts/, /Disassembly\n/, /vmcall/i])
+      assert.match(stdout, part);
+    const path = join(folder, 'vmi.rom');
+    assert.equal(romulus('rom', '--output', path).status, 0);
+    assert.deepEqual([...readFileSync(path).subarray(0, 2)], [0x55, 0xaa]);
+    fails(['rom', '--output', join(folder, 'none', 'rom')], 1, /cannot write the ROM to/);
+  });
+
+  it('prints what the host offers', () => {
+    const text = romulus('doctor');
+    assert.deepEqual([text.status, text.stderr], [0, '']);
+    assert.match(text.stdout, /Node/);
+    const json = JSON.parse(romulus('doctor', '--json').stdout) as { findings: unknown[] };
+    assert(json.findings.length > 0);
+  });
+});

@@ -1,0 +1,104 @@
+/** The options table: what the API takes and refuses, and the texts of the command line. */
+import assert from 'node:assert/strict';
+import { checkMachineOptions, machineOptions, parseMemorySize, parseSignalRoute } from '../../src/options.js';
+
+const MIB = 2 ** 20;
+
+describe('options', () => {
+  it('parses memory sizes', () => {
+    const sizes = ['8M', '128m', '512', '1G', '3G', '131072K', '8192k'].map(parseMemorySize);
+    assert.deepEqual(sizes, [8 * MIB, 128 * MIB, 512 * MIB, 1024 * MIB, 3072 * MIB, 128 * MIB, 8 * MIB]);
+  });
+
+  for (const text of [
+    '',
+    'M',
+    '7M',
+    '4G',
+    '3073M',
+    '1.5G',
+    '-8M',
+    '8MB',
+    '0x800000',
+    '8193K',
+    ' 8M',
+    '99999999999999G',
+  ])
+    it(`refuses the memory size '${text}'`, () => {
+      assert.throws(() => parseMemorySize(text), {
+        name: 'ConfigError',
+        code: 'BAD_MEMORY_SIZE',
+        message: /^memory size '.*' is not possible; give a whole number .* from 8M to 3G/,
+      });
+    });
+
+  it('parses signal routes', () => {
+    assert.deepEqual(parseSignalRoute('USR1=irq5'), { signal: 'SIGUSR1', irq: 5 });
+    assert.deepEqual(parseSignalRoute('sigusr2=IRQ10'), { signal: 'SIGUSR2', irq: 10 });
+    assert.deepEqual(parseSignalRoute('WINCH=15'), { signal: 'SIGWINCH', irq: 15 });
+  });
+
+  const routes: [string, string][] = [
+    ['USR1', 'BAD_SIGNAL_ROUTE'],
+    ['USR1=', 'BAD_SIGNAL_ROUTE'],
+    ['USR1=five', 'BAD_SIGNAL_ROUTE'],
+    ['=irq5', 'BAD_SIGNAL_ROUTE'],
+    ['NOSUCH=irq5', 'BAD_SIGNAL'],
+    ['toString=irq5', 'BAD_SIGNAL'],
+    ['KILL=irq5', 'BAD_SIGNAL'],
+    ['STOP=irq5', 'BAD_SIGNAL'],
+    ['SEGV=irq5', 'BAD_SIGNAL'],
+    ['USR1=irq16', 'BAD_IRQ'],
+    ['USR1=irq2', 'BAD_IRQ'],
+  ];
+  for (const [text, code] of routes)
+    it(`refuses the signal route '${text}'`, () => {
+      assert.throws(() => parseSignalRoute(text), { name: 'ConfigError', code, message: /[;,] / });
+    });
+
+  it('takes good machine options', () => {
+    checkMachineOptions({ kernel: 'vmlinuz' });
+    checkMachineOptions({
+      kernel: { name: 'k', bytes: new Uint8Array(1) },
+      initrd: undefined,
+      append: '',
+      memoryBytes: 8 * MIB,
+      signals: [{ signal: 'SIGUSR1', irq: 5 }],
+      rom: false,
+      native: false,
+      signal: new AbortController().signal,
+    });
+    assert.deepEqual(
+      machineOptions.map(({ key }) => key),
+      ['kernel', 'initrd', 'append', 'memoryBytes', 'signals', 'rom', 'native', 'signal'],
+    );
+  });
+
+  const bad: [string, Record<string, unknown>, string, RegExp][] = [
+    ['an unknown key', { memory: 1 }, 'UNKNOWN_OPTION', /'memory'; a machine takes kernel, /],
+    ['no kernel', {}, 'NO_KERNEL', /give a path or/],
+    ['an empty path', { kernel: '' }, 'BAD_OPTION', /'kernel' must be a path .* an empty string/],
+    ['a kernel of the wrong kind', { kernel: 7 }, 'BAD_OPTION', /type number/],
+    ['a kernel without bytes', { kernel: { name: 'k' } }, 'BAD_OPTION', /'kernel' must be/],
+    ['an initrd that is null', { kernel: 'k', initrd: null }, 'BAD_OPTION', /'initrd' must be .* null/],
+    ['append as a number', { kernel: 'k', append: 1 }, 'BAD_OPTION', /'append' must be a string/],
+    ['rom as a string', { kernel: 'k', rom: 'yes' }, 'BAD_OPTION', /'rom' must be a boolean/],
+    ['memory as text', { kernel: 'k', memoryBytes: '128M' }, 'BAD_MEMORY_SIZE', /8 MiB to 3 GiB in bytes/],
+    ['memory not in pages', { kernel: 'k', memoryBytes: 8 * MIB + 1 }, 'BAD_MEMORY_SIZE', /multiple of 4096/],
+    ['memory as NaN', { kernel: 'k', memoryBytes: NaN }, 'BAD_MEMORY_SIZE', /NaN/],
+    ['signals that are no array', { kernel: 'k', signals: 'SIGUSR1' }, 'BAD_OPTION', /an array of/],
+    ['a signal route of null', { kernel: 'k', signals: [null] }, 'BAD_SIGNAL', /'undefined' is no signal/],
+    ['a fractional irq', { kernel: 'k', signals: [{ signal: 'SIGUSR1', irq: 1.5 }] }, 'BAD_IRQ', /irq 1.5/],
+    [
+      'a signal routed twice',
+      { kernel: 'k', signals: [1, 3].map((irq) => ({ signal: 'SIGUSR1', irq })) },
+      'BAD_SIGNAL_ROUTE',
+      /routed twice/,
+    ],
+    ['an abort signal that is none', { kernel: 'k', signal: {} }, 'BAD_OPTION', /an AbortSignal/],
+  ];
+  for (const [what, options, code, message] of bad)
+    it(`refuses ${what}`, () => {
+      assert.throws(() => checkMachineOptions(options), { name: 'ConfigError', code, message });
+    });
+});
