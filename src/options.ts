@@ -4,12 +4,15 @@
  * It stands outside the layers because both ends of them use it. Every check throws a ConfigError that names the value and says what
  * to give instead. Read before: `errors.ts`. Read after: `cli/options.ts`, `machine/machine.ts`.
  */
-import { constants } from 'node:os';
 import { ConfigError } from './errors.js';
+import { routableSignal, signalName } from './hostSignals.js';
+
+/** Name of a host signal as the API takes it; the real-time ones have no name of Node's. */
+export type HostSignal = NodeJS.Signals | 'SIGRTMIN' | `SIGRTMIN+${number}`;
 
 /** A host signal that raises a guest interrupt line. */
 export interface SignalRouteValue {
-  readonly signal: NodeJS.Signals;
+  readonly signal: HostSignal;
   readonly irq: number;
 }
 
@@ -72,25 +75,6 @@ export function parseMemorySize(text: string): number {
   return bytes;
 }
 
-/**
- * Signals that cannot be caught, that mean a defect of this very process, or that Node itself lives by. The same rule in native
- * code guards the API; here it gives the command line its answer before anything starts.
- */
-const unroutable: Readonly<Record<string, string>> = {
-  SIGKILL: 'cannot be caught',
-  SIGSTOP: 'cannot be caught',
-  SIGSEGV: 'reports a fault of the process itself',
-  SIGBUS: 'reports a fault of the process itself',
-  SIGILL: 'reports a fault of the process itself',
-  SIGFPE: 'reports a fault of the process itself',
-  SIGTRAP: 'reports a fault of the process itself',
-  SIGABRT: 'reports a fault of the process itself',
-  SIGSYS: 'reports a fault of the process itself',
-  SIGPROF: 'is used by Node itself',
-  SIGCHLD: 'is used by Node itself',
-  SIGPIPE: 'is used by Node itself',
-};
-
 /** Throws `BAD_IRQ` unless `irq` is an 8259 input that can be raised from outside. */
 export function checkIrq(irq: unknown): void {
   if (typeof irq !== 'number' || !Number.isInteger(irq) || irq < 0 || irq > 15 || irq === 2)
@@ -100,34 +84,26 @@ export function checkIrq(irq: unknown): void {
     );
 }
 
-/** Throws `BAD_SIGNAL` unless `signal` names a host signal that can become an interrupt, such as `SIGUSR1`. */
+/** Throws `BAD_OPTION` unless `signal` is text, `SIGNAL_UNKNOWN` or `SIGNAL_REFUSED` unless it can become an interrupt. */
 export function checkSignal(signal: unknown): void {
-  if (typeof signal !== 'string' || !Object.hasOwn(constants.signals, signal))
-    throw new ConfigError(
-      'BAD_SIGNAL',
-      `'${String(signal)}' is no signal of this host; names are as in 'kill -l', such as SIGUSR1`,
-    );
-  const why = unroutable[signal];
-  if (why !== undefined)
-    throw new ConfigError('BAD_SIGNAL', `${signal} ${why}, so it cannot become an interrupt; use SIGUSR1 or SIGUSR2`);
+  if (typeof signal !== 'string') throw wrongType('signal of a route', "a string such as 'SIGUSR1'", signal);
+  routableSignal(signal);
 }
 
 /**
- * Parses `USR1=irq5` (also `SIGUSR1=5`).
+ * Parses `USR1=irq5` (also `SIGUSR1=5`, `RTMIN+2=irq5`).
  *
- * @throws ConfigError `BAD_SIGNAL_ROUTE`, `BAD_SIGNAL`, `BAD_IRQ`
+ * @throws ConfigError `BAD_SIGNAL_ROUTE`, `SIGNAL_UNKNOWN`, `SIGNAL_REFUSED`, `BAD_IRQ`
  */
 export function parseSignalRoute(text: string): SignalRouteValue {
-  const [, name, digits] = /^([A-Za-z0-9]+)=(?:irq)?(\d{1,3})$/i.exec(text) ?? [];
+  const [, name, digits] = /^([A-Za-z0-9+-]+)=(?:irq)?(\d{1,3})$/i.exec(text) ?? [];
   if (name === undefined)
     throw new ConfigError(
       'BAD_SIGNAL_ROUTE',
       `signal route '${text}' is not understood; write NAME=irqN, such as USR1=irq5`,
     );
-  const upper = name.toUpperCase();
-  const signal = (upper.startsWith('SIG') ? upper : `SIG${upper}`) as NodeJS.Signals;
+  const signal = signalName(routableSignal(name)) as HostSignal;
   const irq = Number(digits);
-  checkSignal(signal);
   checkIrq(irq);
   return { signal, irq };
 }

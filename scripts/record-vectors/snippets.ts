@@ -51,7 +51,10 @@ function* alu(): Generator<Snippet> {
       yield { code: [...sized([form + 1], size), ...memoryForm(ECX, op)], count: 5 };
       yield { code: [...sized([form + 3], size), ...memoryForm(EBX, op + 1)], count: 5 };
       yield { code: [...sized([form + 5], size), ...immediate(IMMEDIATES[op], size)], count: 3 };
-      yield { code: [...sized([0x81], size), ...registerForm(op, EDX), ...immediate(IMMEDIATES[7 - op], size)], count: 4 };
+      yield {
+        code: [...sized([0x81], size), ...registerForm(op, EDX), ...immediate(IMMEDIATES[7 - op], size)],
+        count: 4,
+      };
       yield { code: [...sized([0x81], size), ...memoryForm(op, op + 2), ...immediate(IMMEDIATES[op], size)], count: 4 };
       if (size > 1) yield { code: [...sized([0x83], size), ...registerForm(op, ECX), 0xf0 + op], count: 3 };
     }
@@ -60,7 +63,12 @@ function* alu(): Generator<Snippet> {
     yield { code: [...sized([0x85], size), ...registerForm(EBX, EAX)], count: 5 };
     yield { code: [...sized([0x85], size), ...memoryForm(EDX)], count: 5 };
     yield { code: [...sized([0xf7], size), ...registerForm(0, EBX), ...immediate(0x80808080, size)], count: 5 };
-    for (const [opcode, extension] of [[0xff, 0], [0xff, 1], [0xf7, 2], [0xf7, 3]]) {
+    for (const [opcode, extension] of [
+      [0xff, 0],
+      [0xff, 1],
+      [0xf7, 2],
+      [0xf7, 3],
+    ]) {
       yield { code: [...sized([opcode], size), ...registerForm(extension, EBX)], count: 8 };
       yield { code: [...sized([opcode], size), ...memoryForm(extension, extension)], count: 6 };
     }
@@ -108,7 +116,16 @@ function* multiply(): Generator<Snippet> {
     yield { code: [0x99, ...sized([0xf7], size), ...registerForm(7, EBX)], count: 16 };
     // and edx,0xffff; or ebx,0x80000000; div: wide dividends
     yield {
-      code: [0x81, 0xe2, ...d(0x3fffffff), 0x81, 0xcb, ...d(0x80000000), ...sized([0xf7], size), ...registerForm(6, EBX)],
+      code: [
+        0x81,
+        0xe2,
+        ...d(0x3fffffff),
+        0x81,
+        0xcb,
+        ...d(0x80000000),
+        ...sized([0xf7], size),
+        ...registerForm(6, EBX),
+      ],
       count: 10,
     };
     yield {
@@ -140,7 +157,12 @@ function* decimal(): Generator<Snippet> {
 
 function* bits(): Generator<Snippet> {
   for (const size of WIDE) {
-    for (const [extension, opcode] of [[4, 0xa3], [5, 0xab], [6, 0xb3], [7, 0xbb]]) {
+    for (const [extension, opcode] of [
+      [4, 0xa3],
+      [5, 0xab],
+      [6, 0xb3],
+      [7, 0xbb],
+    ]) {
       yield { code: [...sized([0x0f, opcode], size), ...registerForm(ECX, EBX)], count: 8 };
       for (const bit of [0, 7, 15, 31, 0x3f]) {
         yield { code: [...sized([0x0f, 0xba], size), ...registerForm(extension, EDX), bit], count: 2 };
@@ -205,7 +227,13 @@ function* moves(): Generator<Snippet> {
     yield { code: [0x19, 0xd8, 0x70 + code, 0x01, 0x42, 0x90], count: 4 };
   }
   // LEA: SIB forms, 16-bit forms, 16-bit destinations
-  for (const tail of [[0x43, 0x12], [0x04, 0x9a], [0x44, 0x4d, 0x80], [0x84, 0xd0, ...d(0x12345678)], [0x04, 0x25, ...d(-1)]]) {
+  for (const tail of [
+    [0x43, 0x12],
+    [0x04, 0x9a],
+    [0x44, 0x4d, 0x80],
+    [0x84, 0xd0, ...d(0x12345678)],
+    [0x04, 0x25, ...d(-1)],
+  ]) {
     yield { code: [0x8d, ...tail], count: 3 };
     yield { code: [OPERAND_SIZE, 0x8d, ...tail], count: 2 };
   }
@@ -281,10 +309,20 @@ function* strings(): Generator<Snippet> {
       yield { code: [0xb9, ...d(9), 0xf3, ...sized([0xab], size)], count: 2 };
       // equal strings: copy, point back, compare
       yield {
-        code: [0xb9, ...d(3), 0xf3, ...sized([0xa5], size), 0x83, 0xee, size * 3, 0x83, 0xef, size * 3, 0xb9, ...d(3)].concat(
-          [0xf3],
-          sized([0xa7], size),
-        ),
+        code: [
+          0xb9,
+          ...d(3),
+          0xf3,
+          ...sized([0xa5], size),
+          0x83,
+          0xee,
+          size * 3,
+          0x83,
+          0xef,
+          size * 3,
+          0xb9,
+          ...d(3),
+        ].concat([0xf3], sized([0xa7], size)),
         count: 2,
       };
     }

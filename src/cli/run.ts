@@ -26,7 +26,7 @@ export const EXIT_STATUS_HELP = `Exit status:
   N    what the guest asked for: a value V written to port 0xF4 gives 2V+1
   1    the kernel cannot be booted, or the host lacks something
   2    wrong usage
-  3    the guest asked for a reset; it is not started again
+  4    the guest asked for a reset; it is not started again
   70   the guest died: triple fault, halt with interrupts off, broken contract
   124  --timeout
   128+ number of the signal that ended Romulus`;
@@ -70,7 +70,7 @@ export async function run(options: RunOptions): Promise<number> {
     command,
     lost: () => stop({ status: statusOfSignal('SIGPIPE') }),
   });
-  const routed = new Set((options.signals ?? []).map((route) => route.signal));
+  const routed = new Set<string>((options.signals ?? []).map((route) => route.signal));
   const unwatch = watchSignals(terminal, routed, (signal) => {
     stop({ status: statusOfSignal(signal), message: `stopped by ${signal}` });
   });

@@ -21,7 +21,7 @@ export const statusOfSignal = (signal: NodeJS.Signals): number => 128 + constant
  */
 export function watchSignals(
   terminal: Terminal,
-  routed: ReadonlySet<NodeJS.Signals>,
+  routed: ReadonlySet<string>,
   onEnd: (signal: NodeJS.Signals) => void,
 ): () => void {
   const listeners: [NodeJS.Signals, () => void][] = [];

@@ -217,8 +217,7 @@ function inc(cpu: Vcpu, a: number, shift: number): number {
   const result = ((a + 1) << shift) >> shift;
   cpu.lazyOp = Lazy.Explicit;
   cpu.lazyResult = result;
-  cpu.lazySource =
-    carry | ((result & 15) === 0 ? Flag.AF : 0) | (result << shift === -0x80000000 ? Flag.OF : 0);
+  cpu.lazySource = carry | ((result & 15) === 0 ? Flag.AF : 0) | (result << shift === -0x80000000 ? Flag.OF : 0);
   return result;
 }
 
@@ -227,8 +226,7 @@ function dec(cpu: Vcpu, a: number, shift: number): number {
   const result = ((a - 1) << shift) >> shift;
   cpu.lazyOp = Lazy.Explicit;
   cpu.lazyResult = result;
-  cpu.lazySource =
-    carry | ((result & 15) === 15 ? Flag.AF : 0) | ((a << shift) === -0x80000000 ? Flag.OF : 0);
+  cpu.lazySource = carry | ((result & 15) === 15 ? Flag.AF : 0) | (a << shift === -0x80000000 ? Flag.OF : 0);
   return result;
 }
 

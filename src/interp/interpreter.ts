@@ -211,10 +211,29 @@ export class Interpreter implements Engine {
   private _decode(): Step {
     const cpu = this.cpu;
     const linear = (this.eip + cpu.words[CS_BASE]) | 0;
-    this._fetch.begin(this.eip, linear, cpu.mmu.translateFetch(linear));
+    const phys = cpu.mmu.translateFetch(linear);
+    this._fetch.begin(this.eip, linear, phys);
     const step = bind(decode(this._fetch, cpu.codeSize), this);
-    if (this._keep && !this._fetch.crossed) this._steps[linear & OFFSET_MASK] = step;
+    if (this._keep && !this._fetch.crossed) {
+      const checked = this._cache.isChecked(this._page);
+      this._steps[linear & OFFSET_MASK] = checked ? this._checked(step, phys) : step;
+    }
     return step;
+  }
+
+  /** A step that runs `step` if its bytes at `phys` are still the same, and otherwise what is there now. */
+  private _checked(step: Step, phys: number): Step {
+    const memory = this.phys.bytes;
+    const bytes = memory.slice(phys, phys + step.length);
+    return new Step(step.instruction, (cpu) => {
+      for (let i = 0; i < bytes.length; i++) {
+        if (memory[phys + i] !== bytes[i]) {
+          this._decodeAndRun();
+          return;
+        }
+      }
+      step.execute(cpu, step);
+    });
   }
 
   private _decodeAndRun(): void {

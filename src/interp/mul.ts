@@ -110,8 +110,7 @@ const imulMemory16: Execute = (cpu, s) => void (cpu.halves[s.dst] = imul16(cpu, 
 
 /** IMUL r, r/m, imm. */
 const imulImmediate: Execute = (cpu, s) => {
-  const a =
-    s.instruction.memory === undefined ? getRegister(cpu, s.src, s.size) : load(cpu, s, s.size);
+  const a = s.instruction.memory === undefined ? getRegister(cpu, s.src, s.size) : load(cpu, s, s.size);
   setRegister(cpu, s.dst, s.size, s.size === 4 ? imul32(cpu, a, s.imm) : imul16(cpu, a, s.imm));
 };
 

@@ -8,7 +8,17 @@ import type { Mnemonic } from '../x86/mnemonics.js';
 import { GuestFault, Vector } from '../x86/vectors.js';
 import { ARITHMETIC_FLAGS, Eflag, getEflags, setEflags } from '../vcpu/flags.js';
 import { Word } from '../vcpu/layout.js';
-import { adjustStack, linearRead, peek16, peek32, pop16, pop32, probePushes, push16, push32 } from '../vcpu/segments.js';
+import {
+  adjustStack,
+  linearRead,
+  peek16,
+  peek32,
+  pop16,
+  pop32,
+  probePushes,
+  push16,
+  push32,
+} from '../vcpu/segments.js';
 import { Mode } from '../vcpu/vcpu.js';
 import type { Vcpu } from '../vcpu/vcpu.js';
 import { load, load32, loadAt, setRegister, store } from './operands.js';

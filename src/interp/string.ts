@@ -137,12 +137,15 @@ const bulkMovs: Bulk = (engine, s, size, limit) => {
   const bytes = count * size;
   if (count < 2) return 0;
   // the segment checks of the last element cover the ones between
-  if (linearRead(cpu, s.segment, (cpu.words[Word.Esi] + bytes - size) | 0, size) !== ((from + bytes - size) | 0)) return 0;
-  if (linearWrite(cpu, Segment.Es, (cpu.words[Word.Edi] + bytes - size) | 0, size) !== ((to + bytes - size) | 0)) return 0;
+  if (linearRead(cpu, s.segment, (cpu.words[Word.Esi] + bytes - size) | 0, size) !== ((from + bytes - size) | 0))
+    return 0;
+  if (linearWrite(cpu, Segment.Es, (cpu.words[Word.Edi] + bytes - size) | 0, size) !== ((to + bytes - size) | 0))
+    return 0;
   const source = cpu.mmu.translateFetch(from);
   cpu.mmu.probeWrite(to, bytes);
   const destination = cpu.mmu.translateFetch(to);
-  if ((phys.direct[source >>> 12] & Direct.Read) === 0 || (phys.direct[destination >>> 12] & Direct.Write) === 0) return 0;
+  if ((phys.direct[source >>> 12] & Direct.Read) === 0 || (phys.direct[destination >>> 12] & Direct.Write) === 0)
+    return 0;
   // a destination inside the source repeats a pattern, element by element
   if (destination > source && destination < source + bytes) return 0;
   phys.bytes.copyWithin(destination, source, source + bytes);
@@ -158,7 +161,8 @@ const bulkStos: Bulk = (engine, s, size, limit) => {
   const count = Math.min(limit, elementsInPage(to, size));
   const bytes = count * size;
   if (count < 2) return 0;
-  if (linearWrite(cpu, Segment.Es, (cpu.words[Word.Edi] + bytes - size) | 0, size) !== ((to + bytes - size) | 0)) return 0;
+  if (linearWrite(cpu, Segment.Es, (cpu.words[Word.Edi] + bytes - size) | 0, size) !== ((to + bytes - size) | 0))
+    return 0;
   cpu.mmu.probeWrite(to, bytes);
   const destination = cpu.mmu.translateFetch(to);
   if ((phys.direct[destination >>> 12] & Direct.Write) === 0) return 0;

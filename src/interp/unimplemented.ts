@@ -19,7 +19,9 @@ export class UnimplementedInstruction extends Error {
     readonly eip: number,
   ) {
     const listed = bytes.map((byte) => hex(byte, 2)).join(' ');
-    super(`the guest executed ${mnemonic} (${listed}) at eip ${hex(eip >>> 0, 8)}, which this version does not carry out`);
+    super(
+      `the guest executed ${mnemonic} (${listed}) at eip ${hex(eip >>> 0, 8)}, which this version does not carry out`,
+    );
     this.name = 'UnimplementedInstruction';
   }
 }

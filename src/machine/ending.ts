@@ -5,11 +5,14 @@
 import { Attention, ExitReason, Word } from '../vcpu/layout.js';
 import type { Ended } from './messages.js';
 
-/** Exit status per reason, for guests that gave none of their own. 70 is EX_SOFTWARE of sysexits.h. */
+/**
+ * Exit status per reason, for guests that gave none of their own. isa-debug-exit can only give odd ones, so these are even.
+ * 70 is EX_SOFTWARE of sysexits.h.
+ */
 const STATUS: Record<ExitReason, number> = {
   [ExitReason.None]: 0,
   [ExitReason.Shutdown]: 0,
-  [ExitReason.Reboot]: 3,
+  [ExitReason.Reboot]: 4,
   [ExitReason.TripleFault]: 70,
   [ExitReason.DeadHalt]: 70,
   [ExitReason.Killed]: 70,

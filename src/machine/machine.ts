@@ -16,6 +16,8 @@ import { basename } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { ConfigError, HostError, RomulusError } from '../errors.js';
 import { loadNative, type Native } from '../native.js';
+import { routableSignal } from '../hostSignals.js';
+import { checkIrq, checkMachineOptions, DEFAULT_MEMORY_BYTES, type HostSignal } from '../options.js';
 import { record } from '../irq/record.js';
 import { Attention, ExitReason, STATE_BYTES, Word } from '../vcpu/layout.js';
 import { ByteRing } from './byteRing.js';
@@ -30,7 +32,7 @@ export type FileOption = string | NamedFile;
 
 export interface SignalRoute {
   /** Host signal, such as 'SIGUSR1'. */
-  readonly signal: NodeJS.Signals;
+  readonly signal: HostSignal;
   /** 8259 input that it raises, 0 to 15 (2 is the cascade and cannot be raised). */
   readonly irq: number;
 }
@@ -62,9 +64,6 @@ export interface MachineEvents {
   debug: [Buffer];
 }
 
-const MIN_MEMORY = 8 << 20;
-const MAX_MEMORY = 3 * 2 ** 30;
-const DEFAULT_MEMORY = 128 << 20;
 const INPUT_BYTES = 4096;
 const OUTPUT_BYTES = 65536;
 /** After a stop request, how long the vCPU thread may take before it is ended by force. */
@@ -77,6 +76,7 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
   readonly ended: Promise<Ended>;
 
   private readonly _options: MachineOptions;
+  private readonly _memoryBytes: number;
   private readonly _native: Native | undefined;
   private readonly _input = ByteRing.allocate(INPUT_BYTES);
   private readonly _output = ByteRing.allocate(OUTPUT_BYTES);
@@ -96,18 +96,9 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
   /** @throws ConfigError for options out of range; nothing is opened before `start`. */
   constructor(options: MachineOptions) {
     super();
-    const memoryBytes = options.memoryBytes ?? DEFAULT_MEMORY;
-    if (!Number.isSafeInteger(memoryBytes) || memoryBytes < MIN_MEMORY || memoryBytes > MAX_MEMORY) {
-      throw new ConfigError(
-        'BAD_MEMORY_SIZE',
-        `memory size ${memoryBytes} is out of range; give 8 MiB to 3 GiB in bytes`,
-      );
-    }
-    if (memoryBytes % 4096 !== 0) {
-      throw new ConfigError('BAD_MEMORY_SIZE', `memory size ${memoryBytes} is not a multiple of 4096 bytes`);
-    }
-    for (const route of options.signals ?? []) checkIrq(route.irq);
-    this._options = { ...options, memoryBytes };
+    checkMachineOptions(options);
+    this._memoryBytes = options.memoryBytes ?? DEFAULT_MEMORY_BYTES;
+    this._options = options;
     this._native = options.native === false ? undefined : loadNative();
     if (options.native === true && !this._native) {
       throw new HostError('NO_ADDON', 'the native addon did not load; run `romulus doctor` to see why');
@@ -137,7 +128,7 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
     const initrd = this._options.initrd === undefined ? undefined : await readNamed(this._options.initrd, 'initrd');
     abort?.throwIfAborted();
 
-    const ram = openRegion(this._native, this._options.memoryBytes!, 'romulus-ram');
+    const ram = openRegion(this._native, this._memoryBytes, 'romulus-ram');
     const state = openRegion(this._native, STATE_BYTES, 'romulus-vcpu');
     // The worker and this view keep the memory alive; the owner's hold ends with the worker.
     this._state = attach(this._native, state);
@@ -225,15 +216,9 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
   }
 
   /** Makes a host signal of this process raise a guest interrupt, until the machine ends. Replaces an earlier route of that signal. */
-  onSignal(signal: NodeJS.Signals, route: { readonly irq: number }): void {
+  onSignal(signal: HostSignal, route: { readonly irq: number }): void {
     checkIrq(route.irq);
-    const number = constants.signals[signal];
-    if (number === undefined) {
-      throw new ConfigError(
-        'BAD_SIGNAL',
-        `'${signal}' is no signal of this host; names are as in 'kill -l', such as SIGUSR1`,
-      );
-    }
+    const number = routableSignal(signal);
     const state = this._state;
     if (!state) throw new ConfigError('NOT_RUNNING', 'the machine is not running: no signal can be routed to it');
     if (this._native) {
@@ -241,6 +226,9 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
       this._routed.set(number, this._native.signalRoute(number, state.buffer, route.irq));
       if (earlier !== undefined) this._native.signalUnroute(earlier);
     } else {
+      if (!Object.hasOwn(constants.signals, signal)) {
+        throw new HostError('NO_ADDON', `${signal} can be routed with the native addon only; use SIGUSR1 or SIGUSR2`);
+      }
       const listener = (): void => this.raise(route.irq);
       process.on(signal, listener);
       void this.ended.then(() => process.off(signal, listener));
@@ -318,15 +306,6 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
     this._state = undefined;
     this._settle(ended);
     if (this._isRunning) this.emit('ended', ended);
-  }
-}
-
-function checkIrq(irq: number): void {
-  if (!Number.isInteger(irq) || irq < 0 || irq > 15 || irq === 2) {
-    throw new ConfigError(
-      'BAD_IRQ',
-      `irq ${irq} cannot be raised; give 0 to 15, but not 2 (it cascades the second 8259)`,
-    );
   }
 }
 

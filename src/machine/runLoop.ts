@@ -59,7 +59,9 @@ export class RunLoop {
   private _deliver(): void {
     const { cpu, pic } = this._board;
     const words = cpu.words;
-    if (words[Word.Nmi] !== 0 && Atomics.exchange(words, Word.Nmi, 0) !== 0) deliverNmi(cpu);
+    // a second NMI waits for the IRET of the first, which sets the attention word again
+    const nmi = words[Word.Nmi] !== 0 && words[Word.NmiBlocked] === 0;
+    if (nmi && Atomics.exchange(words, Word.Nmi, 0) !== 0) deliverNmi(cpu);
     if (words[Word.InterruptFlag] === 0 || !pic.requested) return;
     // The engines execute the instruction after STI or MOV SS before they look at the attention word, so no shadow is pending here.
     deliverInterrupt(cpu, pic.acknowledge());

@@ -317,13 +317,7 @@ export class Mmu {
   /** @returns the physical address of one byte, unsigned; faults as the access would */
   private _translate(linear: number, write: boolean, user: boolean): number {
     const entry = this._tlb[linear >>> 12];
-    const needed = write
-      ? user
-        ? Tlb.UserWrite
-        : Tlb.SupervisorWrite
-      : user
-        ? Tlb.UserRead
-        : Tlb.SupervisorRead;
+    const needed = write ? (user ? Tlb.UserWrite : Tlb.SupervisorWrite) : user ? Tlb.UserRead : Tlb.SupervisorRead;
     const frame = (entry & needed) !== 0 ? entry & PAGE_MASK : this._walk(linear, write, user);
     return (frame | (linear & OFFSET_MASK)) >>> 0;
   }

@@ -81,7 +81,9 @@ export class PhysMemory {
 
   /** @returns the byte at `phys`, unsigned */
   read8(phys: number): number {
-    return (this.direct[phys >>> PAGE_SHIFT] & Direct.Read) !== 0 ? this.bytes[phys >>> 0] : this._readSlow(phys >>> 0, 1);
+    return (this.direct[phys >>> PAGE_SHIFT] & Direct.Read) !== 0
+      ? this.bytes[phys >>> 0]
+      : this._readSlow(phys >>> 0, 1);
   }
 
   /** @returns the 16-bit word at `phys`, unsigned */
@@ -146,7 +148,9 @@ export class PhysMemory {
     }
     for (const other of [...this._windows, ...this._readOnly]) {
       if (start < other.end && other.start < window.end) {
-        throw new RangeError(`device window ${describe(window)} overlaps ${describe(other)}: give it a place of its own`);
+        throw new RangeError(
+          `device window ${describe(window)} overlaps ${describe(other)}: give it a place of its own`,
+        );
       }
     }
     this._windows.push(window);

@@ -18,22 +18,10 @@ export { cpuid } from './cpuid.js';
 export { rdmsr, rdtsc, wrmsr } from './msr.js';
 
 /** Bits of CR0 that exist; writes to the others are ignored. */
-const CR0_BITS =
-  Cr0.PE |
-  Cr0.MP |
-  Cr0.EM |
-  Cr0.TS |
-  Cr0.ET |
-  Cr0.NE |
-  Cr0.WP |
-  Cr0.AM |
-  Cr0.NW |
-  Cr0.CD |
-  Cr0.PG;
+const CR0_BITS = Cr0.PE | Cr0.MP | Cr0.EM | Cr0.TS | Cr0.ET | Cr0.NE | Cr0.WP | Cr0.AM | Cr0.NW | Cr0.CD | Cr0.PG;
 
 /** Bits of CR4 that CPUID announces; setting another one is #GP(0). So neither VME nor PAE can be turned on. */
-const CR4_BITS =
-  Cr4.TSD | Cr4.DE | Cr4.PSE | Cr4.PGE | Cr4.PCE | (HAS_FPU ? Cr4.OSFXSR | Cr4.OSXMMEXCPT : 0);
+const CR4_BITS = Cr4.TSD | Cr4.DE | Cr4.PSE | Cr4.PGE | Cr4.PCE | (HAS_FPU ? Cr4.OSFXSR | Cr4.OSXMMEXCPT : 0);
 
 /** Page-directory base, PCD and PWT; the other bits of CR3 are ignored. */
 export const CR3_BITS = 0xfffff018 | 0;

@@ -29,14 +29,7 @@ const enum Feature {
 }
 
 const INTEGER_FEATURES =
-  Feature.DE |
-  Feature.PSE |
-  Feature.TSC |
-  Feature.MSR |
-  Feature.CX8 |
-  Feature.SEP |
-  Feature.PGE |
-  Feature.CMOV;
+  Feature.DE | Feature.PSE | Feature.TSC | Feature.MSR | Feature.CX8 | Feature.SEP | Feature.PGE | Feature.CMOV;
 const FPU_FEATURES = Feature.FPU | Feature.MMX | Feature.FXSR | Feature.SSE | Feature.SSE2;
 
 /** Twelve bytes in EBX, EDX, ECX of leaf 0. */

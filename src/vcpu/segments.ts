@@ -185,8 +185,7 @@ export function loadLdtr(cpu: Vcpu, selector: number): void {
  * @throws GuestFault #GP(0) for null, #GP(selector) or #NP(selector)
  */
 export function loadTr(cpu: Vcpu, selector: number): void {
-  const descriptor =
-    (selector & SELECTOR_TI) === 0 && !isNull(selector) ? readDescriptor(cpu, selector) : undefined;
+  const descriptor = (selector & SELECTOR_TI) === 0 && !isNull(selector) ? readDescriptor(cpu, selector) : undefined;
   if (descriptor === undefined || !descriptor.isTss || descriptor.isBusy) {
     throw new GuestFault(Vector.GP, selectorError(selector, 0));
   }

@@ -193,8 +193,7 @@ export class Vcpu {
     const flat = this.words[at + SegmentWord.Base] === 0 && this.words[at + SegmentWord.Limit] === -1;
     const code = (access & Access.Code) !== 0;
     const readableOrWritable = (access & Access.WritableOrReadable) !== 0;
-    const usable =
-      flat && (access & Access.Present) !== 0 && (code || (access & Access.ExpandDownOrConforming) === 0);
+    const usable = flat && (access & Access.Present) !== 0 && (code || (access & Access.ExpandDownOrConforming) === 0);
     const bit = 1 << segment;
     this.flatRead = usable && (!code || readableOrWritable) ? this.flatRead | bit : this.flatRead & ~bit;
     this.flatWrite = usable && !code && readableOrWritable ? this.flatWrite | bit : this.flatWrite & ~bit;

@@ -96,7 +96,7 @@ describe('romulus, the command', () => {
 
   it('refuses bad values with status 2', () => {
     fails(['run', '-m', '1T'], 2, /memory size '1T' is not possible; give a whole number with K, M or G/);
-    fails(['run', '--signal', 'KILL=irq5'], 2, /SIGKILL cannot be caught/);
+    fails(['run', '--signal', 'KILL=irq5'], 2, /SIGKILL cannot become a guest interrupt: no process can catch it/);
     fails(['run', '--signal', 'USR1=irq99'], 2, /irq 99 cannot be raised; give 0 to 15/);
     fails(['run', '--timeout', 'soon'], 2, /timeout 'soon' is not possible; give seconds/);
   });

@@ -30,6 +30,8 @@ export interface VirtualMachineOptions {
 export class VirtualMachine {
   readonly board: Board;
   output = '';
+  /** Where `expect` goes on looking. */
+  private _seen = 0;
   private readonly _loop: RunLoop;
   private readonly _input: ByteRing;
   private readonly _output: ByteRing;
@@ -76,12 +78,15 @@ export class VirtualMachine {
     return this.board.cpu.words[Word.ExitReason] === ExitReason.None;
   }
 
-  /** Runs until the console shows `text` (after what it showed when called), or throws with what it showed instead. */
+  /** Runs until the console shows `text`, behind what was expected last; throws with what it shows instead. */
   expect(text: string, limitInstructions = 50_000_000): void {
-    const from = this.output.length;
     for (let done = 0; done < limitInstructions; done += 200_000) {
       const alive = this.run(200_000);
-      if (this.output.includes(text, from)) return;
+      const at = this.output.indexOf(text, this._seen);
+      if (at >= 0) {
+        this._seen = at + text.length;
+        return;
+      }
       if (!alive) break;
     }
     throw new Error(`the console never showed '${text}'; it showed:\n${this.output}\n${this.board.report()}`);

@@ -177,7 +177,8 @@ export function cleanFaultOf(rig: Rig, action: () => unknown): string {
   const fault = faultOf(action);
   const after = rig.snapshot();
   for (let i = 0; i < before.length; i++) {
-    if (before[i] !== after[i]) throw new Error(`word ${i} changed from ${before[i]} to ${after[i]} by a faulting instruction`);
+    if (before[i] !== after[i])
+      throw new Error(`word ${i} changed from ${before[i]} to ${after[i]} by a faulting instruction`);
   }
   return fault;
 }

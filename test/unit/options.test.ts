@@ -35,7 +35,9 @@ describe('options', () => {
   it('parses signal routes', () => {
     assert.deepEqual(parseSignalRoute('USR1=irq5'), { signal: 'SIGUSR1', irq: 5 });
     assert.deepEqual(parseSignalRoute('sigusr2=IRQ10'), { signal: 'SIGUSR2', irq: 10 });
-    assert.deepEqual(parseSignalRoute('WINCH=15'), { signal: 'SIGWINCH', irq: 15 });
+    assert.deepEqual(parseSignalRoute('INT=15'), { signal: 'SIGINT', irq: 15 });
+    assert.deepEqual(parseSignalRoute('RTMIN+2=irq5'), { signal: 'SIGRTMIN+2', irq: 5 });
+    assert.deepEqual(parseSignalRoute('RTMAX=irq5'), { signal: 'SIGRTMIN+30', irq: 5 });
   });
 
   const routes: [string, string][] = [
@@ -43,11 +45,11 @@ describe('options', () => {
     ['USR1=', 'BAD_SIGNAL_ROUTE'],
     ['USR1=five', 'BAD_SIGNAL_ROUTE'],
     ['=irq5', 'BAD_SIGNAL_ROUTE'],
-    ['NOSUCH=irq5', 'BAD_SIGNAL'],
-    ['toString=irq5', 'BAD_SIGNAL'],
-    ['KILL=irq5', 'BAD_SIGNAL'],
-    ['STOP=irq5', 'BAD_SIGNAL'],
-    ['SEGV=irq5', 'BAD_SIGNAL'],
+    ['NOSUCH=irq5', 'SIGNAL_UNKNOWN'],
+    ['toString=irq5', 'SIGNAL_UNKNOWN'],
+    ['KILL=irq5', 'SIGNAL_REFUSED'],
+    ['STOP=irq5', 'SIGNAL_REFUSED'],
+    ['SEGV=irq5', 'SIGNAL_REFUSED'],
     ['USR1=irq16', 'BAD_IRQ'],
     ['USR1=irq2', 'BAD_IRQ'],
   ];
@@ -87,7 +89,7 @@ describe('options', () => {
     ['memory not in pages', { kernel: 'k', memoryBytes: 8 * MIB + 1 }, 'BAD_MEMORY_SIZE', /multiple of 4096/],
     ['memory as NaN', { kernel: 'k', memoryBytes: NaN }, 'BAD_MEMORY_SIZE', /NaN/],
     ['signals that are no array', { kernel: 'k', signals: 'SIGUSR1' }, 'BAD_OPTION', /an array of/],
-    ['a signal route of null', { kernel: 'k', signals: [null] }, 'BAD_SIGNAL', /'undefined' is no signal/],
+    ['a signal route of null', { kernel: 'k', signals: [null] }, 'BAD_OPTION', /signal of a route/],
     ['a fractional irq', { kernel: 'k', signals: [{ signal: 'SIGUSR1', irq: 1.5 }] }, 'BAD_IRQ', /irq 1.5/],
     [
       'a signal routed twice',

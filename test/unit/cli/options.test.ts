@@ -44,7 +44,7 @@ describe('cli/options', () => {
 
   it('passes the errors of the table on', () => {
     assert.throws(() => parse('-m', '4M'), { code: 'BAD_MEMORY_SIZE' });
-    assert.throws(() => parse('--signal', 'KILL=irq5'), { code: 'BAD_SIGNAL' });
+    assert.throws(() => parse('--signal', 'KILL=irq5'), { code: 'SIGNAL_REFUSED' });
     assert.throws(() => parse('--signal', 'USR1=irq5', '--signal', 'USR1=irq6'), { code: 'BAD_SIGNAL_ROUTE' });
     assert.throws(() => parse('--kernel', ''), { code: 'BAD_OPTION' });
     assert.throws(() => parse('--nosuch'), { code: 'commander.unknownOption' });

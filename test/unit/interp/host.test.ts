@@ -62,7 +62,10 @@ function play(machine: TestMachine, vector: Vector): { actual: Vector; ignored: 
     ([index, value]) => value !== state.registers[index],
   );
   const before = [...state.data, ...state.stack];
-  const after = [...phys.bytes.subarray(DATA, DATA + DATA_BYTES), ...phys.bytes.subarray(STACK_START, VECTOR_STACK_TOP)];
+  const after = [
+    ...phys.bytes.subarray(DATA, DATA + DATA_BYTES),
+    ...phys.bytes.subarray(STACK_START, VECTOR_STACK_TOP),
+  ];
   const memory = [...after.entries()].filter(([index, value]) => value !== before[index]);
   const eflags = machine.eflags & COMPARED_FLAGS;
   return {

@@ -88,8 +88,19 @@ describe('changing code', () => {
 
   it('sees a repeated string store over the running page', () => {
     // mov edi, CODE+15; mov al, 0x42; mov ecx, 2; rep stosb; then two inc eax become inc edx
-    m.run([0xbf, ...d(CODE + 14), 0xb0, INC_EDX, 0xb9, ...d(2), 0xf3, 0xaa + 0, INC_EAX, INC_EAX, HLT].slice(0, 18), 12);
+    m.run(
+      [0xbf, ...d(CODE + 14), 0xb0, INC_EDX, 0xb9, ...d(2), 0xf3, 0xaa + 0, INC_EAX, INC_EAX, HLT].slice(0, 18),
+      12,
+    );
     assert.equal(m.words[Word.Edx], 2);
+  });
+
+  it('goes on seeing every change in a page that mixes code and data', () => {
+    // top: inc byte [CODE+0x100]; xor byte [CODE+14], 0x02 (inc eax <-> inc edx); the changed byte; jmp top
+    const code = [0xfe, 0x05, ...d(CODE + 0x100), 0x80, 0x35, ...d(CODE + 13), 0x02, INC_EDX, 0xeb, 0xf0];
+    assert.equal(m.run(code, 4 * 100), 400);
+    assert.equal(m.phys.read8(CODE + 0x100), 100);
+    assert.deepEqual([m.words[Word.Eax], m.words[Word.Edx]], [50, 50]);
   });
 
   it('sees what the host loads', () => {
@@ -121,7 +132,13 @@ describe('faults', () => {
   });
 
   it('raise #UD for undefined opcodes and UD2', () => {
-    for (const code of [[0x0f, 0x0b], [0x0f, 0x04], [0x8e, 0xc8], [0xf0, NOP], [0x0f, 0xaa]]) {
+    for (const code of [
+      [0x0f, 0x0b],
+      [0x0f, 0x04],
+      [0x8e, 0xc8],
+      [0xf0, NOP],
+      [0x0f, 0xaa],
+    ]) {
       m = new TestMachine();
       m.gate(Vector.UD, HANDLER);
       m.run(code, 1);

@@ -72,4 +72,3 @@ export function initialState(seed: number): VectorState {
     stack: memory.slice(DATA_BYTES),
   };
 }
-

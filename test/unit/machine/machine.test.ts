@@ -183,6 +183,7 @@ describe('machine/machine', () => {
     assert.equal(bad({ memoryBytes: (16 << 20) + 1 }), 'BAD_MEMORY_SIZE');
     assert.equal(bad({ signals: [{ signal: 'SIGUSR1', irq: 2 }] }), 'BAD_IRQ');
     assert.equal(bad({ signals: [{ signal: 'SIGUSR1', irq: 16 }] }), 'BAD_IRQ');
+    assert.equal(bad({ memory: 1 } as Partial<MachineOptions>), 'UNKNOWN_OPTION');
   });
 
   it('names a kernel file that is not there', async () => {

@@ -74,10 +74,16 @@ describe('Mmu page walk (SDM 3A, "Paging", 32-bit paging)', () => {
     rig.enterUser();
     rig.phys.write32(PAGE_DIRECTORY, PAGE_TABLE | 5);
     rig.mmu.flushAll();
-    assert.equal(faultOf(() => rig.mmu.write8(0x30000, 1)), '14:7');
+    assert.equal(
+      faultOf(() => rig.mmu.write8(0x30000, 1)),
+      '14:7',
+    );
     rig.phys.write32(PAGE_DIRECTORY, PAGE_TABLE | 3);
     rig.mmu.flushAll();
-    assert.equal(faultOf(() => rig.mmu.read8(0x30000)), '14:5');
+    assert.equal(
+      faultOf(() => rig.mmu.read8(0x30000)),
+      '14:5',
+    );
   });
 
   it('lets the supervisor write read-only pages only while CR0.WP is clear', () => {
@@ -86,10 +92,17 @@ describe('Mmu page walk (SDM 3A, "Paging", 32-bit paging)', () => {
     writeControl(rig.cpu, 0, rig.words[Word.Cr0] & ~Cr0.WP);
     rig.mmu.write32(0x30000, 1);
     rig.enterUser();
-    assert.equal(faultOf(() => rig.mmu.write32(0x30000, 2)), '14:7', 'never the user');
+    assert.equal(
+      faultOf(() => rig.mmu.write32(0x30000, 2)),
+      '14:7',
+      'never the user',
+    );
     rig.cpu.setCpl(0);
     writeControl(rig.cpu, 0, rig.words[Word.Cr0] | Cr0.WP);
-    assert.equal(faultOf(() => rig.mmu.write32(0x30000, 2)), '14:3');
+    assert.equal(
+      faultOf(() => rig.mmu.write32(0x30000, 2)),
+      '14:3',
+    );
     assert.equal(rig.phys.read32(0x30000), 1);
   });
 
@@ -124,12 +137,22 @@ describe('Mmu page walk (SDM 3A, "Paging", 32-bit paging)', () => {
     const rig = paged();
     rig.mapPage(0x31000, 0x31000 | 5);
     rig.phys.write32(0x30ffc, 0x55555555);
-    assert.equal(cleanFaultOf(rig, () => rig.mmu.write32(0x30ffe, -1)), '14:3');
+    assert.equal(
+      cleanFaultOf(rig, () => rig.mmu.write32(0x30ffe, -1)),
+      '14:3',
+    );
     assert.equal(rig.words[Word.Cr2], 0x31000);
     assert.equal(rig.phys.read32(0x30ffc), 0x55555555);
-    assert.equal(faultOf(() => rig.mmu.probeWrite(0x30ffe, 4)), '14:3');
+    assert.equal(
+      faultOf(() => rig.mmu.probeWrite(0x30ffe, 4)),
+      '14:3',
+    );
     rig.mapPage(0x30000, 0);
-    assert.equal(faultOf(() => rig.mmu.write32(0x30ffe, -1)), '14:2', 'the first page is looked at first');
+    assert.equal(
+      faultOf(() => rig.mmu.write32(0x30ffe, -1)),
+      '14:2',
+      'the first page is looked at first',
+    );
     assert.equal(rig.words[Word.Cr2], 0x30ffe);
   });
 
@@ -152,8 +175,15 @@ describe('Mmu page walk (SDM 3A, "Paging", 32-bit paging)', () => {
     assert.equal(rig.mmu.readSystem32(0x30000), 77);
     assert.equal(rig.mmu.readSystem16(0x30000), 77);
     rig.mapPage(0x30000, 0);
-    assert.equal(faultOf(() => rig.mmu.readSystem8(0x30000)), '14:0', 'U/S is 0 in the error code');
-    assert.equal(faultOf(() => rig.mmu.read8(0x30000)), '14:4');
+    assert.equal(
+      faultOf(() => rig.mmu.readSystem8(0x30000)),
+      '14:0',
+      'U/S is 0 in the error code',
+    );
+    assert.equal(
+      faultOf(() => rig.mmu.read8(0x30000)),
+      '14:4',
+    );
   });
 });
 
@@ -183,7 +213,10 @@ describe('Mmu large pages (CR4.PSE)', () => {
     writeControl(rig.cpu, 4, Cr4.PSE);
     for (const bit of [0x1000, 0x2000, 0x200000]) {
       rig.phys.write32(PAGE_DIRECTORY + 4, 0x83 | bit);
-      assert.equal(faultOf(() => rig.mmu.read8(0x400000)), '14:9');
+      assert.equal(
+        faultOf(() => rig.mmu.read8(0x400000)),
+        '14:9',
+      );
     }
   });
 
@@ -196,8 +229,14 @@ describe('Mmu large pages (CR4.PSE)', () => {
     rig.phys.write32(PAGE_DIRECTORY + 4, 0);
     rig.mmu.read8(0x402000);
     rig.mmu.flushPage(0x5ff000);
-    assert.equal(faultOf(() => rig.mmu.read8(0x401000)), '14:0');
-    assert.equal(faultOf(() => rig.mmu.read8(0x402000)), '14:0');
+    assert.equal(
+      faultOf(() => rig.mmu.read8(0x401000)),
+      '14:0',
+    );
+    assert.equal(
+      faultOf(() => rig.mmu.read8(0x402000)),
+      '14:0',
+    );
   });
 });
 
@@ -208,7 +247,10 @@ describe('Mmu invalidation (SDM 3A, "Invalidation of TLBs and Paging-Structure C
     rig.phys.write32(PAGE_TABLE + 0x30 * 4, 0);
     rig.mmu.read8(0x30000);
     rig.mmu.flushPage(0x30fff);
-    assert.equal(faultOf(() => rig.mmu.read8(0x30000)), '14:0');
+    assert.equal(
+      faultOf(() => rig.mmu.read8(0x30000)),
+      '14:0',
+    );
   });
 
   it('keeps global pages over a CR3 load with CR4.PGE, and drops them by INVLPG and by a change of PGE', () => {
@@ -236,7 +278,10 @@ describe('Mmu invalidation (SDM 3A, "Invalidation of TLBs and Paging-Structure C
     rig.phys.write32(PAGE_TABLE + 0x31 * 4, 0);
     writeControl(rig.cpu, 3, PAGE_DIRECTORY);
     assert.equal(mapped(), true);
-    assert.equal(faultOf(() => rig.mmu.read8(0x31000)), '14:0');
+    assert.equal(
+      faultOf(() => rig.mmu.read8(0x31000)),
+      '14:0',
+    );
     rig.mmu.flushPage(0x30000);
     assert.equal(mapped(), false);
     map();
@@ -251,7 +296,10 @@ describe('Mmu invalidation (SDM 3A, "Invalidation of TLBs and Paging-Structure C
     for (let page = 0; page < 70000; page++) rig.mmu.read8(page << 12);
     rig.mmu.flushAll();
     rig.enablePaging();
-    assert.equal(faultOf(() => rig.mmu.read8(0x8000000)), '14:0');
+    assert.equal(
+      faultOf(() => rig.mmu.read8(0x8000000)),
+      '14:0',
+    );
   });
 
   it('tells the owner of cached fetches of every flush and of a change of privilege', () => {

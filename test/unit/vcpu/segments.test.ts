@@ -54,48 +54,81 @@ describe('linearRead and linearWrite (SDM 3A, "Limit Checking", "Type Checking")
   it('adds the base and checks the last byte against the limit', () => {
     const rig = withDs(0x10000, 0xfff, DATA);
     assert.equal(linearRead(rig.cpu, Segment.Ds, 0xffc, 4), 0x10ffc);
-    assert.equal(cleanFaultOf(rig, () => linearRead(rig.cpu, Segment.Ds, 0xffd, 4)), '13:0');
-    assert.equal(cleanFaultOf(rig, () => linearWrite(rig.cpu, Segment.Ds, -1, 1)), '13:0');
+    assert.equal(
+      cleanFaultOf(rig, () => linearRead(rig.cpu, Segment.Ds, 0xffd, 4)),
+      '13:0',
+    );
+    assert.equal(
+      cleanFaultOf(rig, () => linearWrite(rig.cpu, Segment.Ds, -1, 1)),
+      '13:0',
+    );
   });
 
   it('applies page granularity to the limit', () => {
     const rig = withDs(0, 1, DATA, BIG | PAGES);
     assert.equal(linearRead(rig.cpu, Segment.Ds, 0x1fff, 1), 0x1fff);
-    assert.equal(cleanFaultOf(rig, () => linearRead(rig.cpu, Segment.Ds, 0x1fff, 2)), '13:0');
+    assert.equal(
+      cleanFaultOf(rig, () => linearRead(rig.cpu, Segment.Ds, 0x1fff, 2)),
+      '13:0',
+    );
   });
 
   it('turns the limit around for expand-down segments', () => {
     const big = withDs(0, 0xfff, 0x97);
     assert.equal(linearRead(big.cpu, Segment.Ds, 0x1000, 4), 0x1000);
     assert.equal(linearRead(big.cpu, Segment.Ds, -4, 4), -4);
-    assert.equal(cleanFaultOf(big, () => linearRead(big.cpu, Segment.Ds, 0xfff, 1)), '13:0');
+    assert.equal(
+      cleanFaultOf(big, () => linearRead(big.cpu, Segment.Ds, 0xfff, 1)),
+      '13:0',
+    );
     const small = withDs(0, 0xfff, 0x97, 0);
     assert.equal(linearWrite(small.cpu, Segment.Ds, 0xfffe, 2), 0xfffe);
-    assert.equal(cleanFaultOf(small, () => linearRead(small.cpu, Segment.Ds, 0xffff, 2)), '13:0');
+    assert.equal(
+      cleanFaultOf(small, () => linearRead(small.cpu, Segment.Ds, 0xffff, 2)),
+      '13:0',
+    );
   });
 
   it('refuses writes to read-only data and to code, reads of execute-only code, any use of a null segment', () => {
     const readOnly = withDs(0, 0xfffff, 0x91, BIG | PAGES);
     assert.equal(linearRead(readOnly.cpu, Segment.Ds, 8, 4), 8);
-    assert.equal(cleanFaultOf(readOnly, () => linearWrite(readOnly.cpu, Segment.Ds, 8, 4)), '13:0');
-    assert.equal(cleanFaultOf(readOnly, () => linearWrite(readOnly.cpu, Segment.Cs, 8, 4)), '13:0');
+    assert.equal(
+      cleanFaultOf(readOnly, () => linearWrite(readOnly.cpu, Segment.Ds, 8, 4)),
+      '13:0',
+    );
+    assert.equal(
+      cleanFaultOf(readOnly, () => linearWrite(readOnly.cpu, Segment.Cs, 8, 4)),
+      '13:0',
+    );
     readOnly.cpu.setSegment(Segment.Cs, KERNEL_CS, 0, -1, 0xc099);
-    assert.equal(cleanFaultOf(readOnly, () => linearRead(readOnly.cpu, Segment.Cs, 8, 4)), '13:0');
-    assert.equal(cleanFaultOf(readOnly, () => linearRead(readOnly.cpu, Segment.Gs, 8, 4)), '13:0');
+    assert.equal(
+      cleanFaultOf(readOnly, () => linearRead(readOnly.cpu, Segment.Cs, 8, 4)),
+      '13:0',
+    );
+    assert.equal(
+      cleanFaultOf(readOnly, () => linearRead(readOnly.cpu, Segment.Gs, 8, 4)),
+      '13:0',
+    );
   });
 
   it('raises #SS for SS', () => {
     const rig = new Rig();
     rig.segment(FREE, 0, 0xfff, DATA, BIG);
     loadSegment(rig.cpu, Segment.Ss, FREE);
-    assert.equal(cleanFaultOf(rig, () => linearRead(rig.cpu, Segment.Ss, 0x1000, 1)), '12:0');
+    assert.equal(
+      cleanFaultOf(rig, () => linearRead(rig.cpu, Segment.Ss, 0x1000, 1)),
+      '12:0',
+    );
   });
 
   it('checks code fetches against the limit of CS', () => {
     const rig = new Rig();
     rig.cpu.setSegment(Segment.Cs, FREE, 0x1000, 0xff, 0x409b);
     assert.equal(linearFetch(rig.cpu, 0xfc, 4), 0x10fc);
-    assert.equal(cleanFaultOf(rig, () => linearFetch(rig.cpu, 0xfd, 4)), '13:0');
+    assert.equal(
+      cleanFaultOf(rig, () => linearFetch(rig.cpu, 0xfd, 4)),
+      '13:0',
+    );
   });
 });
 
@@ -113,16 +146,33 @@ describe('loadSegment (SDM 2, MOV, "protected mode")', () => {
     const rig = new Rig();
     loadSegment(rig.cpu, Segment.Ds, 3);
     assert.equal(rig.selector(Segment.Ds), 3);
-    assert.equal(cleanFaultOf(rig, () => linearRead(rig.cpu, Segment.Ds, 0, 1)), '13:0');
-    assert.equal(cleanFaultOf(rig, () => loadSegment(rig.cpu, Segment.Ss, 3)), '13:0');
+    assert.equal(
+      cleanFaultOf(rig, () => linearRead(rig.cpu, Segment.Ds, 0, 1)),
+      '13:0',
+    );
+    assert.equal(
+      cleanFaultOf(rig, () => loadSegment(rig.cpu, Segment.Ss, 3)),
+      '13:0',
+    );
   });
 
   it('names the selector, with TI and without RPL, when it is outside its table', () => {
     const rig = new Rig();
-    assert.equal(cleanFaultOf(rig, () => loadSegment(rig.cpu, Segment.Ds, 0x103)), '13:100');
-    assert.equal(cleanFaultOf(rig, () => loadSegment(rig.cpu, Segment.Ds, 0x0f)), '13:c', 'no LDT');
+    assert.equal(
+      cleanFaultOf(rig, () => loadSegment(rig.cpu, Segment.Ds, 0x103)),
+      '13:100',
+    );
+    assert.equal(
+      cleanFaultOf(rig, () => loadSegment(rig.cpu, Segment.Ds, 0x0f)),
+      '13:c',
+      'no LDT',
+    );
     rig.words[Word.GdtrLimit] = KERNEL_DS + 6;
-    assert.equal(cleanFaultOf(rig, () => loadSegment(rig.cpu, Segment.Ds, KERNEL_DS)), '13:10', 'all 8 bytes must fit');
+    assert.equal(
+      cleanFaultOf(rig, () => loadSegment(rig.cpu, Segment.Ds, KERNEL_DS)),
+      '13:10',
+      'all 8 bytes must fit',
+    );
   });
 
   it('checks type, privilege, then presence', () => {
@@ -154,9 +204,15 @@ describe('loadSegment (SDM 2, MOV, "protected mode")', () => {
     rig.segment(0x0c, 0x7000, 0xff, DATA, BIG);
     loadSegment(rig.cpu, Segment.Es, 0x0c);
     assert.equal(rig.base(Segment.Es), 0x7000);
-    assert.equal(cleanFaultOf(rig, () => loadSegment(rig.cpu, Segment.Es, 0x24)), '13:24');
+    assert.equal(
+      cleanFaultOf(rig, () => loadSegment(rig.cpu, Segment.Es, 0x24)),
+      '13:24',
+    );
     loadLdtr(rig.cpu, 0);
-    assert.equal(cleanFaultOf(rig, () => loadSegment(rig.cpu, Segment.Es, 0x0c)), '13:c');
+    assert.equal(
+      cleanFaultOf(rig, () => loadSegment(rig.cpu, Segment.Es, 0x0c)),
+      '13:c',
+    );
   });
 
   it('leaves the register alone when setting Accessed faults', () => {
@@ -164,7 +220,10 @@ describe('loadSegment (SDM 2, MOV, "protected mode")', () => {
     rig.segment(FREE, 0, 0xfffff, 0x92, BIG | PAGES);
     rig.enablePaging();
     rig.mapPage(GDT, GDT | 5);
-    assert.equal(cleanFaultOf(rig, () => loadSegment(rig.cpu, Segment.Gs, FREE)), '14:3');
+    assert.equal(
+      cleanFaultOf(rig, () => loadSegment(rig.cpu, Segment.Gs, FREE)),
+      '14:3',
+    );
     loadSegment(rig.cpu, Segment.Gs, KERNEL_DS);
     assert.equal(rig.selector(Segment.Gs), KERNEL_DS, 'nothing to write when it is set');
   });
@@ -174,18 +233,34 @@ describe('loadSegment (SDM 2, MOV, "protected mode")', () => {
     rig.cpu.reset();
     loadSegment(rig.cpu, Segment.Ds, 0x1234);
     assert.equal(linearRead(rig.cpu, Segment.Ds, 0xfffe, 2), 0x2233e);
-    assert.equal(cleanFaultOf(rig, () => linearRead(rig.cpu, Segment.Ds, 0xffff, 2)), '13:0');
+    assert.equal(
+      cleanFaultOf(rig, () => linearRead(rig.cpu, Segment.Ds, 0xffff, 2)),
+      '13:0',
+    );
   });
 });
 
 describe('LLDT and LTR', () => {
   it('check kind and presence', () => {
     const rig = new Rig();
-    assert.equal(cleanFaultOf(rig, () => loadLdtr(rig.cpu, KERNEL_DS)), '13:10');
+    assert.equal(
+      cleanFaultOf(rig, () => loadLdtr(rig.cpu, KERNEL_DS)),
+      '13:10',
+    );
     rig.segment(FREE, LDT, 0x1f, 0x02, 0);
-    assert.equal(cleanFaultOf(rig, () => loadLdtr(rig.cpu, FREE)), '11:40');
-    assert.equal(cleanFaultOf(rig, () => loadTr(rig.cpu, 0)), '13:0');
-    assert.equal(cleanFaultOf(rig, () => loadTr(rig.cpu, TSS_SELECTOR)), '13:28', 'busy');
+    assert.equal(
+      cleanFaultOf(rig, () => loadLdtr(rig.cpu, FREE)),
+      '11:40',
+    );
+    assert.equal(
+      cleanFaultOf(rig, () => loadTr(rig.cpu, 0)),
+      '13:0',
+    );
+    assert.equal(
+      cleanFaultOf(rig, () => loadTr(rig.cpu, TSS_SELECTOR)),
+      '13:28',
+      'busy',
+    );
   });
 
   it('LTR marks the descriptor busy', () => {
@@ -228,13 +303,25 @@ describe('the stack', () => {
     rig.enablePaging();
     rig.words[Word.Esp] = 0x30000;
     rig.mapPage(0x2f000, 0x2f000 | 5);
-    assert.equal(cleanFaultOf(rig, () => push32(rig.cpu, 1)), '14:3');
-    assert.equal(cleanFaultOf(rig, () => probePushes(rig.cpu, 8, 4)), '14:3');
+    assert.equal(
+      cleanFaultOf(rig, () => push32(rig.cpu, 1)),
+      '14:3',
+    );
+    assert.equal(
+      cleanFaultOf(rig, () => probePushes(rig.cpu, 8, 4)),
+      '14:3',
+    );
     rig.mapPage(0x30000, 0);
-    assert.equal(cleanFaultOf(rig, () => pop32(rig.cpu)), '14:0');
+    assert.equal(
+      cleanFaultOf(rig, () => pop32(rig.cpu)),
+      '14:0',
+    );
     rig.segment(FREE, 0, 0xfff, DATA, BIG);
     loadSegment(rig.cpu, Segment.Ss, FREE);
-    assert.equal(cleanFaultOf(rig, () => push32(rig.cpu, 1)), '12:0');
+    assert.equal(
+      cleanFaultOf(rig, () => push32(rig.cpu, 1)),
+      '12:0',
+    );
   });
 });
 
