@@ -21,9 +21,13 @@ void exit(int status) __attribute__((noreturn));
 
 static inline int fork(void) { return system_call(SYS_fork, 0, 0, 0); }
 static inline int exec(const char *path, const char *const argv[]) { return system_call(SYS_exec, (uint32_t)path, (uint32_t)argv, 0); }
-static inline int wait_for(int pid, struct exit_info *info, uint32_t flags) { return system_call(SYS_wait, (uint32_t)pid, (uint32_t)info, flags); }
+static inline int wait_for(int pid, struct exit_info *info, uint32_t flags) {
+  return system_call(SYS_wait, (uint32_t)pid, (uint32_t)info, flags);
+}
 static inline int read(int fd, void *buffer, uint32_t bytes) { return system_call(SYS_read, (uint32_t)fd, (uint32_t)buffer, bytes); }
-static inline int write(int fd, const void *buffer, uint32_t bytes) { return system_call(SYS_write, (uint32_t)fd, (uint32_t)buffer, bytes); }
+static inline int write(int fd, const void *buffer, uint32_t bytes) {
+  return system_call(SYS_write, (uint32_t)fd, (uint32_t)buffer, bytes);
+}
 static inline int open(const char *path) { return system_call(SYS_open, (uint32_t)path, 0, 0); }
 static inline int close(int fd) { return system_call(SYS_close, (uint32_t)fd, 0, 0); }
 static inline void sleep_ms(uint32_t milliseconds) { system_call(SYS_sleep, milliseconds, 0, 0); }

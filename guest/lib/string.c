@@ -58,7 +58,9 @@ void copy_text(char *to, const char *from, size_t bytes) {
 unsigned parse_number(const char *text, unsigned base) {
   unsigned value = 0;
   for (;; text++) {
-    unsigned digit = *text >= '0' && *text <= '9' ? (unsigned)(*text - '0') : *text >= 'a' && *text <= 'f' ? (unsigned)(*text - 'a' + 10) : base;
+    unsigned digit = base;
+    if (*text >= '0' && *text <= '9') digit = (unsigned)(*text - '0');
+    if (*text >= 'a' && *text <= 'f') digit = (unsigned)(*text - 'a' + 10);
     if (digit >= base) return value;
     value = value * base + digit;
   }

@@ -6,7 +6,8 @@ int main(void) {
   struct process_info process;
   for (uint32_t i = 0; get_info(SYS_process_info, i, &process) >= 0; i++) {
     uint32_t us, ms = (uint32_t)divide(quotient(process.cpu_ns, 1000), 1000, &us);
-    printf("%5d  %6d  %c  %4u K  %6u.%01u  %s\n", process.pid, process.parent, process.state, process.pages * 4, ms, us / 100, process.name);
+    printf("%5d  %6d  %c  %4u K  %6u.%01u  %s\n", process.pid, process.parent, process.state, process.pages * 4, ms, us / 100,
+           process.name);
   }
   struct time_info time;
   get_info(SYS_time, 0, &time);

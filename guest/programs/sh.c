@@ -37,7 +37,7 @@ static int start(const char *const argv[], bool background) {
   copy_text(path + 4, argv[0], sizeof path - 4);
   int pid = fork();
   if (pid < 0) {
-    printf("sh: no memory for another process\n");
+    printf("sh: no memory or no place for another process\n");
     return 1;
   }
   if (!pid) {

@@ -2,7 +2,8 @@
  * vmi.c - finds the VMI ROM, switches the CPU over to it and patches the sites of site.h.
  *
  * Separate from site.h because this is done once, at boot, and because nothing in this file may itself be a site: it changes
- * code while it runs (printing is code that is not being changed at that moment). The checks are those of Linux: check_vmi_rom() in 2.6.21 and later.
+ * code while it runs (printing is code that is not being changed at that moment). The checks are those of Linux:
+ * check_vmi_rom() in 2.6.21 and later.
  */
 #include "site.h"
 

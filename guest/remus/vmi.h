@@ -105,7 +105,7 @@ struct vmi_rom {
 
 extern struct vmi_rom vmi_rom;
 
-/** Probes the ROM area, initialises the ROM and patches all sites. Call it once, interrupts off, before the first use of a site that must work both ways. */
+/** Probes the ROM area, initialises the ROM and patches all sites. To be called once, at boot, with interrupts off. */
 void vmi_activate(void);
 /** What the ROM answers for a call number; type VMI_NONE without a ROM. */
 struct vmi_relocation vmi_ask(uint32_t call);

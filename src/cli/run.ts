@@ -7,8 +7,8 @@
 import { createWriteStream, existsSync, openSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import debug from 'debug';
 import { ConfigError, HostError } from '../errors.js';
+import { enableLog } from '../log.js';
 import { DEFAULT_MEMORY_BYTES } from '../options.js';
 import { ExitReason } from '../vcpu/layout.js';
 import type { Ended } from '../machine/messages.js';
@@ -49,7 +49,7 @@ interface HostReason {
  * @throws RomulusError if the machine cannot be started
  */
 export async function run(options: RunOptions): Promise<number> {
-  if (options.verbose) enableDebugOutput();
+  if (options.verbose) enableLog();
   const machineOptions = toMachineOptions(options);
   const debugOutput = options.debugcon === undefined ? undefined : openDebugOutput(options.debugcon);
   const { Machine } = await import('../machine/machine.js');
@@ -130,13 +130,6 @@ function openDebugOutput(name: string): Writable {
       cause: error,
     });
   }
-}
-
-/** Turns the project's debug output on here and, by way of the environment, in the worker threads. */
-function enableDebugOutput(): void {
-  const names = [process.env.DEBUG, 'romulus:*'].filter(Boolean).join(',');
-  process.env.DEBUG = names;
-  debug.enable(names);
 }
 
 function startTimeout(timeoutMs: number, stop: (reason: HostReason) => void): NodeJS.Timeout {

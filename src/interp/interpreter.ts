@@ -102,15 +102,21 @@ export class Interpreter implements Engine {
 
   /**
    * Executes until `Word.Attention`, `Word.Halted` or `Word.ExitReason` is not 0, or `limit` instructions have retired (STI and its
-   * kin may add one). Guest faults are delivered. Afterwards the state block holds all flags.
+   * kin may add one); never between STI or MOV SS and the next instruction. Guest faults are delivered. Afterwards the state block holds all flags.
    * @returns instructions retired; one that ended in a fault counts
    * @throws UnimplementedInstruction with EIP at the instruction
    */
   run(limit: number): number {
+    const words = this.cpu.words;
     let retired = 0;
-    if (this.cpu.words[Word.Shadow] !== 0) retired = this.step();
+    if (words[Word.Shadow] !== 0) retired = this.step();
     this.cpu.fetchPage = NO_FETCH_PAGE;
     if (retired < limit) retired += this._count(this._loop(limit - retired));
+    // single-stepped code leaves the word set: the caller, who may deliver an interrupt now, shall not see it
+    if (words[Word.Shadow] !== 0) {
+      retired += this.step();
+      words[Word.Shadow] = 0;
+    }
     return retired;
   }
 

@@ -118,9 +118,10 @@ function setCount(cpu: Vcpu, step: Step, count: number): void {
  */
 type Bulk = (engine: Engine, step: Step, sizeBytes: 1 | 2 | 4, limit: number) => number;
 
-/** Whether `Bulk` may be tried: 32-bit addresses, upwards. */
+/** Whether `Bulk` may be tried: 32-bit addresses, upwards, through a flat ES, whose offsets are linear addresses. */
 function canBulk(cpu: Vcpu, step: Step): boolean {
-  return step.addressMask === -1 && (cpu.words[Word.Eflags] & Eflag.DF) === 0;
+  const upwards = (cpu.words[Word.Eflags] & Eflag.DF) === 0;
+  return step.addressMask === -1 && upwards && (cpu.flatWrite & (1 << Segment.Es)) !== 0;
 }
 
 /** Elements from `linear` to the end of its page. */
@@ -130,17 +131,12 @@ function elementsInPage(linear: number, sizeBytes: number): number {
 
 const bulkMovs: Bulk = (engine, s, size, limit) => {
   const { cpu, phys } = engine;
-  if (!canBulk(cpu, s)) return 0;
-  const from = sourceLinear(cpu, s, size);
-  const to = linearWrite(cpu, Segment.Es, cpu.words[Word.Edi], size);
+  if (!canBulk(cpu, s) || (cpu.flatRead & (1 << s.segment)) === 0) return 0;
+  const from = cpu.words[Word.Esi];
+  const to = cpu.words[Word.Edi];
   const count = Math.min(limit, elementsInPage(from, size), elementsInPage(to, size));
   const bytes = count * size;
   if (count < 2) return 0;
-  // the segment checks of the last element cover the ones between
-  if (linearRead(cpu, s.segment, (cpu.words[Word.Esi] + bytes - size) | 0, size) !== ((from + bytes - size) | 0))
-    return 0;
-  if (linearWrite(cpu, Segment.Es, (cpu.words[Word.Edi] + bytes - size) | 0, size) !== ((to + bytes - size) | 0))
-    return 0;
   const source = cpu.mmu.translateFetch(from);
   cpu.mmu.probeWrite(to, bytes);
   const destination = cpu.mmu.translateFetch(to);
@@ -157,12 +153,10 @@ const bulkMovs: Bulk = (engine, s, size, limit) => {
 const bulkStos: Bulk = (engine, s, size, limit) => {
   const { cpu, phys } = engine;
   if (!canBulk(cpu, s)) return 0;
-  const to = linearWrite(cpu, Segment.Es, cpu.words[Word.Edi], size);
+  const to = cpu.words[Word.Edi];
   const count = Math.min(limit, elementsInPage(to, size));
   const bytes = count * size;
   if (count < 2) return 0;
-  if (linearWrite(cpu, Segment.Es, (cpu.words[Word.Edi] + bytes - size) | 0, size) !== ((to + bytes - size) | 0))
-    return 0;
   cpu.mmu.probeWrite(to, bytes);
   const destination = cpu.mmu.translateFetch(to);
   if ((phys.direct[destination >>> 12] & Direct.Write) === 0) return 0;

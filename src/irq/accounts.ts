@@ -4,7 +4,8 @@
  * Read before: `record.ts`. Read after: `../devices/accounts.ts`.
  */
 import { Word } from '../vcpu/layout.js';
-import { IRQ_COUNT, increment, read64 } from './record.js';
+import { increment, read64 } from '../vcpu/counters.js';
+import { IRQ_COUNT } from './record.js';
 
 /** Latencies kept per line for the median: a power of two. */
 export const LATENCY_SAMPLES = 1024;

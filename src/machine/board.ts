@@ -15,6 +15,7 @@ import { type SerialBackend, Uart16550 } from '../devices/uart16550.js';
 import { Interpreter } from '../interp/interpreter.js';
 import { I8259Pair } from '../irq/i8259.js';
 import { IrqLines } from '../irq/lines.js';
+import { log } from '../log.js';
 import { Mmu } from '../memory/mmu.js';
 import { PhysMemory } from '../memory/phys.js';
 import { Rom } from '../rom/rom.js';
@@ -149,6 +150,15 @@ export class Board {
     return [describeRegisters(this.cpu.words), ...(list.length ? ['last ROM calls, oldest first:', ...list] : [])].join(
       '\n',
     );
+  }
+
+  /** Logs what the guest used and nobody has: nothing of that is an error on a PC, and all of it is worth knowing. */
+  logUse(): void {
+    if (!log.bus.enabled) return;
+    for (const { name, accesses } of this.ports.ranges()) if (accesses) log.bus('%s: %d accesses', name, accesses);
+    for (const { port, accesses } of this.ports.unclaimed())
+      log.bus('no device at port 0x%s: %d accesses', port.toString(16), accesses);
+    for (const [msr, accesses] of this.cpu.unknownMsrs) log.bus('no MSR 0x%s: %d accesses', msr.toString(16), accesses);
   }
 
   private _attach(name: string, base: number, count: number, device: PortDevice): void {

@@ -18,6 +18,7 @@ import { ConfigError, HostError, RomulusError } from '../errors.js';
 import { loadNative, type Native } from '../native.js';
 import { routableSignal } from '../hostSignals.js';
 import { checkIrq, checkMachineOptions, DEFAULT_MEMORY_BYTES, type HostSignal } from '../options.js';
+import { log } from '../log.js';
 import { record } from '../irq/record.js';
 import { Attention, ExitReason, STATE_BYTES, Word } from '../vcpu/layout.js';
 import { ByteRing } from './byteRing.js';
@@ -145,6 +146,11 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
       append: this._options.append ?? '',
       rom: this._options.rom ?? true,
     };
+    log.machine(
+      '%d MiB of memory, %s',
+      this._memoryBytes / 2 ** 20,
+      this._native ? 'with the addon' : 'without the addon',
+    );
     const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: setup, name: 'romulus-vcpu' });
     this._worker = worker;
 
@@ -297,6 +303,7 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
   private _finish(ended: Ended): void {
     if (this._isOver) return;
     this._isOver = true;
+    log.machine('ended: %s, status %d', ended.message, ended.status);
     for (const id of this._routed.values()) this._native?.signalUnroute(id);
     this._emitDebug();
     this.console.close();

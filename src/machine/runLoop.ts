@@ -10,10 +10,10 @@
  * An event that arrives while IF is clear leaves its bit in the PIC's IRR and costs one turn of this loop; the instruction or ROM
  * call that sets IF again sees `pic.requested` and sets the attention word itself.
  */
+import { add64 } from '../vcpu/counters.js';
 import { Attention, ExitReason, Word } from '../vcpu/layout.js';
 import { deliverInterrupt, deliverNmi } from '../vcpu/deliver.js';
 import type { Board } from './board.js';
-import { bump } from './counters.js';
 
 export class RunLoop {
   constructor(private readonly _board: Board) {}
@@ -37,7 +37,7 @@ export class RunLoop {
       }
       const count = interpreter.run(Math.min(host.sliceInstructions, limit - retired));
       retired += count;
-      bump(words, Word.Exits);
+      add64(words, Word.Exits, 1);
       host.ran(count);
     }
     return retired;

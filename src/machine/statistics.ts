@@ -1,7 +1,7 @@
 /** The counters of the state block as one plain object: what `machine.stats()` and `--stats` show. */
 import { calls } from '../rom/calls.js';
+import { read64 } from '../vcpu/counters.js';
 import { Word } from '../vcpu/layout.js';
-import { counter } from './counters.js';
 
 export interface LineStatistics {
   readonly irq: number;
@@ -48,14 +48,14 @@ export function readStatistics(words: Int32Array): Statistics {
   const irr = Atomics.load(words, Word.PicIrr);
   const lines: LineStatistics[] = [];
   for (let irq = 0; irq < 16; irq++) {
-    const raised = counter(words, Word.Raised + 2 * irq);
+    const raised = read64(words, Word.Raised + 2 * irq);
     if (raised === 0) continue;
     lines.push({
       irq,
       raised,
-      delivered: counter(words, Word.Delivered + 2 * irq),
-      merged: counter(words, Word.Merged + 2 * irq),
-      discarded: counter(words, Word.Discarded + 2 * irq),
+      delivered: read64(words, Word.Delivered + 2 * irq),
+      merged: read64(words, Word.Merged + 2 * irq),
+      discarded: read64(words, Word.Discarded + 2 * irq),
       pending: (irr >>> irq) & 1,
     });
   }
@@ -63,17 +63,17 @@ export function readStatistics(words: Int32Array): Statistics {
     .map(({ number, name }) => ({
       number,
       name,
-      calls: counter(words, Word.RomCalls + 2 * number),
-      exits: counter(words, Word.RomExits + 2 * number),
+      calls: read64(words, Word.RomCalls + 2 * number),
+      exits: read64(words, Word.RomExits + 2 * number),
     }))
     .filter((row) => row.calls > 0);
   return {
-    instructions: counter(words, Word.Instructions),
-    exits: counter(words, Word.Exits),
-    waits: counter(words, Word.Waits),
-    waitNs: counter(words, Word.WaitNs),
-    timerSignals: counter(words, Word.TimerSignals),
-    hostSignals: counter(words, Word.HostSignals),
+    instructions: read64(words, Word.Instructions),
+    exits: read64(words, Word.Exits),
+    waits: read64(words, Word.Waits),
+    waitNs: read64(words, Word.WaitNs),
+    timerSignals: read64(words, Word.TimerSignals),
+    hostSignals: read64(words, Word.HostSignals),
     lines,
     romCalls,
   };

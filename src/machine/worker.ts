@@ -6,8 +6,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadKernel } from '../boot/index.js';
 import { GuestKilled, RomulusError } from '../errors.js';
+import { log } from '../log.js';
 import { loadNative } from '../native.js';
-import { ExitReason } from '../vcpu/layout.js';
+import { ExitReason, Word } from '../vcpu/layout.js';
 import { Board } from './board.js';
 import { ByteRing } from './byteRing.js';
 import type { FromWorker, WorkerSetup } from './messages.js';
@@ -44,15 +45,17 @@ function main(setup: WorkerSetup): void {
         return paused;
       },
     });
-    loadKernel(board, {
+    const kind = loadKernel(board, {
       kernel: setup.kernel.bytes,
       kernelName: setup.kernel.name,
       initrd: setup.initrd?.bytes,
       initrdName: setup.initrd?.name,
       append: setup.append,
     });
+    log.boot('%s %s, entered at 0x%s', kind, setup.kernel.name, (words[Word.Eip] >>> 0).toString(16));
     say({ type: 'running' });
     runToEnd(board);
+    board.logUse();
     say({ type: 'ended', ended: board.ending.describe(() => board.report()) });
   } catch (error) {
     if (!(error instanceof RomulusError)) throw error;

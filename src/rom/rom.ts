@@ -9,6 +9,7 @@
  */
 import { ConfigError } from '../errors.js';
 import type { PhysMemory } from '../memory/phys.js';
+import { add64 } from '../vcpu/counters.js';
 import { Word } from '../vcpu/layout.js';
 import type { RomGate, Vcpu } from '../vcpu/vcpu.js';
 import { GuestFault, Vector } from '../x86/vectors.js';
@@ -105,18 +106,12 @@ export class Rom implements RomGate, RomContext {
     ring[at + 1] = words[Word.Eip];
     ring[at + 2] = words[Word.Esp];
     ring[at + 3] = words[Word.Eax];
-    const counter = Word.RomCalls + 2 * slot;
-    const low = (words[counter] + 1) | 0;
-    words[counter] = low;
-    if (low === 0) words[counter + 1] = (words[counter + 1] + 1) | 0;
+    add64(words, Word.RomCalls + 2 * slot, 1);
     handler(this);
   }
 
   countExits(exits: number): void {
-    const counter = Word.RomExits + 2 * this._slot;
-    const low = (this.words[counter] >>> 0) + exits;
-    this.words[counter] = low | 0;
-    if (low > 0xffff_ffff) this.words[counter + 1] = (this.words[counter + 1] + 1) | 0;
+    add64(this.words, Word.RomExits + 2 * this._slot, exits);
   }
 
   /** The last calls, oldest first: at most 16. */

@@ -338,6 +338,17 @@ describe('interrupt shadow', () => {
     assert.equal(m.words[Word.Edx], 2);
   });
 
+  it('is over when run returns, single-stepped code included', () => {
+    m.gate(Vector.DB, HANDLER);
+    m.phys.load(HANDLER, Uint8Array.from([0xcf]));
+    m.requested = true;
+    m.eflags = Eflag.TF | 2;
+    // the trap of STI itself comes first; its handler returns to the covered instruction
+    m.run([0xfb, INC_EAX, INC_EAX], 1);
+    assert.equal(m.words[Word.Shadow], 0);
+    assert.equal(m.words[Word.Attention], Attention.Interrupt);
+  });
+
   it('is a word of the state block when one instruction is run alone', () => {
     m.requested = true;
     m.place([0xfb, INC_EAX, INC_EAX]);

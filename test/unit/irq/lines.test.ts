@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { IrqLines } from '../../../src/irq/lines.js';
-import { read64 } from '../../../src/irq/record.js';
+import { read64 } from '../../../src/vcpu/counters.js';
 import { Attention, STATE_BYTES, Word } from '../../../src/vcpu/layout.js';
 
 describe('IrqLines', () => {

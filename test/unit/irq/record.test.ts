@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { increment, read64, record } from '../../../src/irq/record.js';
+import { record } from '../../../src/irq/record.js';
+import { increment, read64 } from '../../../src/vcpu/counters.js';
 import { Attention, STATE_BYTES, Word } from '../../../src/vcpu/layout.js';
 
 describe('record', () => {

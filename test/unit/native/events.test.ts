@@ -5,7 +5,7 @@ import { url as inspectorUrl } from 'node:inspector';
 import { constants } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { EVENT_SIGNAL, routableSignal, TIMER_SIGNAL } from '../../../src/hostSignals.js';
-import { counter } from '../../../src/machine/counters.js';
+import { read64 } from '../../../src/vcpu/counters.js';
 import { loadNative } from '../../../src/native.js';
 import { Attention, STATE_BYTES, Word } from '../../../src/vcpu/layout.js';
 import { code, run } from './vcpuThread.js';
@@ -47,19 +47,19 @@ describe('native/signal', () => {
     const after = native.monotonicNs();
     assert.equal(words[Word.PicIrr], 1 << IRQ);
     assert.equal(words[Word.Attention], Attention.Interrupt);
-    const stamp = counter(words, RECORDED_AT);
+    const stamp = read64(words, RECORDED_AT);
     assert.ok(before <= stamp && stamp <= after);
-    assert.deepEqual([counter(words, RAISED), counter(words, MERGED)], [1, 0]);
+    assert.deepEqual([read64(words, RAISED), read64(words, MERGED)], [1, 0]);
 
     native.raise(state, IRQ);
-    assert.deepEqual([counter(words, RAISED), counter(words, MERGED)], [2, 1]);
-    assert.equal(counter(words, RECORDED_AT), stamp, 'the stamp stays that of the pending event');
+    assert.deepEqual([read64(words, RAISED), read64(words, MERGED)], [2, 1]);
+    assert.equal(read64(words, RECORDED_AT), stamp, 'the stamp stays that of the pending event');
 
     Atomics.store(words, Word.PicIrr, 0);
     native.raise(state, IRQ);
-    assert.deepEqual([counter(words, RAISED), counter(words, MERGED)], [3, 1]);
-    assert.ok(counter(words, RECORDED_AT) > stamp);
-    assert.equal(counter(words, Word.Raised + 2 * 4), 0);
+    assert.deepEqual([read64(words, RAISED), read64(words, MERGED)], [3, 1]);
+    assert.ok(read64(words, RECORDED_AT) > stamp);
+    assert.equal(read64(words, Word.Raised + 2 * 4), 0);
   });
 
   it('takes kill -USR1 as an event, and Node starts no debugger', async () => {
@@ -67,12 +67,12 @@ describe('native/signal', () => {
     process.kill(process.pid, 'SIGUSR1');
     await nextTurn();
     assert.equal(words[Word.PicIrr], 1 << IRQ);
-    assert.equal(counter(words, Word.HostSignals), 1);
+    assert.equal(read64(words, Word.HostSignals), 1);
     const { status } = spawnSync('sh', ['-c', `kill -USR1 ${process.pid}`]);
     assert.equal(status, 0);
     await nextTurn();
-    assert.equal(counter(words, Word.HostSignals), 2);
-    assert.deepEqual([counter(words, RAISED), counter(words, MERGED)], [2, 1]);
+    assert.equal(read64(words, Word.HostSignals), 2);
+    assert.deepEqual([read64(words, RAISED), read64(words, MERGED)], [2, 1]);
     native.signalUnroute(route);
     assert.equal(inspectorUrl(), undefined);
   });
@@ -89,7 +89,7 @@ describe('native/signal', () => {
     assert.equal(isCaught(signo), true);
     native.signalStorm(process.pid, signo, 1);
     await nextTurn();
-    assert.equal(counter(words, RAISED), 1);
+    assert.equal(read64(words, RAISED), 1);
     native.signalUnroute(second);
     assert.equal(isCaught(signo), false);
     assert.equal(
@@ -120,14 +120,14 @@ describe('native/signal', () => {
     assert.equal(native.liveVcpus(), 1);
     const count = 1000;
     for (let sent = 0; sent < count;) if (native.raiseBySignal(state, sent % 16)) sent++;
-    while (counter(words, Word.HostSignals) < count) await nextTurn();
+    while (read64(words, Word.HostSignals) < count) await nextTurn();
     Atomics.or(words, Word.Attention, Attention.Stop);
     native.vcpuWake(state);
     const found = (await result) as number[];
     for (let irq = 0; irq < 16; irq++) {
-      const raised = counter(words, Word.Raised + 2 * irq);
+      const raised = read64(words, Word.Raised + 2 * irq);
       assert.equal(raised, irq < count % 16 ? Math.ceil(count / 16) : Math.floor(count / 16));
-      assert.equal(found[irq] + counter(words, Word.Merged + 2 * irq), raised);
+      assert.equal(found[irq] + read64(words, Word.Merged + 2 * irq), raised);
     }
     assert.equal(words[Word.Tid], 0);
     assert.equal(
@@ -146,13 +146,13 @@ describe('native/signal', () => {
     const storm = run(memory, { task: 'storm', signo, count: STORM_SIGNALS / 2 });
     native.signalStorm(process.pid, signo, STORM_SIGNALS / 2);
     assert.equal(typeof (await storm.result), 'number');
-    while (counter(words, RAISED) < STORM_SIGNALS) await nextTurn();
+    while (read64(words, RAISED) < STORM_SIGNALS) await nextTurn();
     Atomics.or(words, Word.Attention, Attention.Stop);
     native.vcpuWake(state);
     const found = (await vcpu.result) as number[];
     const pending = (words[Word.PicIrr] >> IRQ) & 1;
-    assert.equal(counter(words, RAISED), STORM_SIGNALS);
-    assert.equal(counter(words, MERGED) + found[IRQ] + pending, STORM_SIGNALS);
+    assert.equal(read64(words, RAISED), STORM_SIGNALS);
+    assert.equal(read64(words, MERGED) + found[IRQ] + pending, STORM_SIGNALS);
     assert.ok(found[IRQ] > 1, 'the vCPU has found events while the storm went on');
     native.signalUnroute(route);
   });
@@ -166,8 +166,8 @@ describe('native/signal', () => {
     Atomics.or(words, Word.Attention, Attention.Stop);
     native.vcpuWake(state);
     assert.deepEqual(await result, new Array(16).fill(0));
-    assert.equal(counter(words, Word.HostSignals), 0);
-    assert.equal(counter(words, Word.TimerSignals), 0);
+    assert.equal(read64(words, Word.HostSignals), 0);
+    assert.equal(read64(words, Word.TimerSignals), 0);
   });
 
   it('refuses what cannot be routed', () => {

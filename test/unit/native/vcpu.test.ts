@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { counter } from '../../../src/machine/counters.js';
+import { read64 } from '../../../src/vcpu/counters.js';
 import { loadNative } from '../../../src/native.js';
 import { Attention, STATE_BYTES, Word } from '../../../src/vcpu/layout.js';
 import { code, run } from './vcpuThread.js';
@@ -35,11 +35,11 @@ describe('native/vcpu', () => {
       lateNs.every((late) => late >= 0),
       'no tick before its time',
     );
-    assert.equal(counter(words, Word.TimerSignals), ticks);
-    assert.equal(counter(words, Word.Raised), ticks);
-    assert.equal(counter(words, Word.Merged), 0);
-    assert.ok(counter(words, Word.Waits) > 0);
-    assert.ok(counter(words, Word.WaitNs) > 1e6);
+    assert.equal(read64(words, Word.TimerSignals), ticks);
+    assert.equal(read64(words, Word.Raised), ticks);
+    assert.equal(read64(words, Word.Merged), 0);
+    assert.ok(read64(words, Word.Waits) > 0);
+    assert.ok(read64(words, Word.WaitNs) > 1e6);
   });
 
   it('fires at once for a deadline in the past and not after disarming', () => {
@@ -53,7 +53,7 @@ describe('native/vcpu', () => {
     native.timerArm(native.monotonicNs() + 20e6);
     native.timerDisarm();
     assert.equal(native.vcpuWait(40e6), 0);
-    assert.equal(counter(words, Word.TimerSignals), 1);
+    assert.equal(read64(words, Word.TimerSignals), 1);
     native.vcpuUnbind();
   });
 
@@ -62,10 +62,10 @@ describe('native/vcpu', () => {
     const start = native.monotonicNs();
     assert.equal(native.vcpuWait(10e6), 0);
     assert.ok(native.monotonicNs() - start >= 10e6);
-    assert.equal(counter(words, Word.Waits), 1);
+    assert.equal(read64(words, Word.Waits), 1);
     words[Word.Attention] = Attention.Pause;
     assert.equal(native.vcpuWait(), Attention.Pause);
-    assert.equal(counter(words, Word.Waits), 1);
+    assert.equal(read64(words, Word.Waits), 1);
     assert.equal(words[Word.Waiting], 0);
     native.vcpuUnbind();
   });
