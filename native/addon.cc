@@ -16,6 +16,7 @@
 
 #include <napi.h>
 
+#include "fpu.h"
 #include "memory.h"
 #include "routes.h"
 #include "signal.h"
@@ -210,6 +211,63 @@ Napi::Value monotonicNs(const Napi::CallbackInfo &info) { return result(info, cl
 /* realtimeNs(): CLOCK_REALTIME */
 Napi::Value realtimeNs(const Napi::CallbackInfo &info) { return result(info, clockNs(CLOCK_REALTIME)); }
 
+/* What fpuOpen() returns, from JavaScript: no arguments and no result, because it is called for every floating-point instruction. */
+napi_value runFpu(napi_env env, napi_callback_info info) {
+  void *fpu = nullptr;
+  napi_get_cb_info(env, info, nullptr, nullptr, nullptr, &fpu);
+  fpuRun(static_cast<const Fpu *>(fpu));
+  return nullptr;
+}
+
+/*
+ * fpuOpen(code, words): function or errno. `code` is the ArrayBuffer of a memory, its size a power of two; `words` an Int32Array over
+ * the state block, which the function keeps alive.
+ */
+Napi::Value openFpu(const Napi::CallbackInfo &info) {
+  Memory *codeMemory = stateMemory(info, 0);
+  if (codeMemory == nullptr) return result(info, -EINVAL);
+  auto words = info[1].As<Napi::Int32Array>();
+  void *state = words.Data();
+  Memory *memory = memoryAcquireAt(state);
+  int error = 0;
+  Fpu *fpu = fpuOpen(codeMemory, memory, state, &error);
+  if (fpu == nullptr) {
+    memoryDrop(codeMemory);
+    if (memory != nullptr) memoryDrop(memory);
+    return result(info, error);
+  }
+  napi_value run = nullptr;
+  const auto close = [](napi_env, void *data, void *) {
+    auto *closed = static_cast<Fpu *>(data);
+    fpuClose(closed);
+    delete closed;
+  };
+  if (napi_create_function(info.Env(), "fpuRun", NAPI_AUTO_LENGTH, runFpu, fpu, &run) != napi_ok ||
+      napi_wrap(info.Env(), run, fpu, close, nullptr, nullptr) != napi_ok) {
+    fpuClose(fpu);
+    delete fpu;
+    return result(info, -ENOMEM);
+  }
+  Napi::Object function(info.Env(), run);
+  function.Set("words", words);
+  return function;
+}
+
+/* fpuClose(run): 0 or errno */
+Napi::Value closeFpu(const Napi::CallbackInfo &info) {
+  void *fpu = nullptr;
+  if (napi_unwrap(info.Env(), info[0], &fpu) != napi_ok) return result(info, -EINVAL);
+  fpuClose(static_cast<Fpu *>(fpu));
+  return result(info, 0);
+}
+
+/* fpuFeatures(): bit 0 = SSE3, bit 1 = SSSE3; everything before them is part of x86-64 */
+Napi::Value fpuFeatures(const Napi::CallbackInfo &info) {
+  const int sse3 = __builtin_cpu_supports("sse3") ? 1 : 0;
+  const int ssse3 = __builtin_cpu_supports("ssse3") ? 2 : 0;
+  return result(info, sse3 | ssse3);
+}
+
 /* probe(): 0 or errno of each host facility */
 Napi::Value probe(const Napi::CallbackInfo &info) {
   Napi::Object facilities = Napi::Object::New(info.Env());
@@ -231,7 +289,8 @@ constexpr Export kExports[] = {
     {"raise", raiseEvent},          {"raiseBySignal", raiseBySignal}, {"timerArm", armTimer},
     {"timerDisarm", disarmTimer},   {"signalRoute", routeSignal},     {"signalUnroute", unrouteSignal},
     {"signalStorm", stormSignals},  {"monotonicNs", monotonicNs},     {"realtimeNs", realtimeNs},
-    {"probe", probe},
+    {"probe", probe},                   {"fpuOpen", openFpu},
+    {"fpuClose", closeFpu},         {"fpuFeatures", fpuFeatures},
 };
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {

@@ -69,6 +69,11 @@ constexpr std::size_t RomExits = 1472;
 constexpr std::size_t RecordedAt = 2112;
 constexpr std::size_t Fxsave = 2304;
 constexpr std::size_t Discarded = 2816;
+constexpr std::size_t FpuStub = 2944;
+constexpr std::size_t FpuStatus = 2948;
+constexpr std::size_t FpuFlags = 2952;
+constexpr std::size_t FpuDestination = 2960;
+constexpr std::size_t FpuSource = 2976;
 }  // namespace word
 
 /* Byte offsets into one segment register's cache. */

@@ -33,6 +33,9 @@ interface Addon {
   monotonicNs(): number;
   realtimeNs(): number;
   probe(): { memfd: number; executable: number; timer: number };
+  fpuOpen(code: ArrayBuffer, words: Int32Array): (() => void) | number;
+  fpuClose(run: () => void): number;
+  fpuFeatures(): number;
 }
 
 /** Largest memory: what one ArrayBuffer of Node 20 takes, in whole pages. */
@@ -211,6 +214,37 @@ export class Native {
   /** CLOCK_REALTIME in ns (as a double: about 256 ns of resolution). */
   realtimeNs(): number {
     return this._addon.realtimeNs();
+  }
+
+  /**
+   * Makes the stubs in a memory executable against a state block.
+   *
+   * @param code ArrayBuffer of `memoryMap` into which stubs are written, its size a power of two
+   * @param words the state block, in any kind of buffer
+   * @returns the function that runs the stub whose offset stands in `Word.FpuStub`; it trusts the code
+   * @throws HostError EPERM or EACCES where the host forbids executable mappings of a memfd
+   */
+  fpuOpen(code: ArrayBuffer, words: Int32Array): () => void {
+    if (!(code instanceof ArrayBuffer) || code.byteLength === 0 || (code.byteLength & (code.byteLength - 1)) !== 0) {
+      throw badArgument('this memory for stubs', 'an ArrayBuffer of memoryMap() whose size is a power of two');
+    }
+    if (words.byteOffset !== 0 || words.byteLength < STATE_BYTES) {
+      throw badArgument('this state block', `an Int32Array of at least ${STATE_BYTES} bytes from its buffer's start`);
+    }
+    const run = this._addon.fpuOpen(code, words);
+    if (typeof run === 'number') throw hostError('executable memory', run);
+    return run;
+  }
+
+  /** Unmaps what `fpuOpen` mapped; the function does nothing from then on. The garbage collector does so too, some day. */
+  fpuClose(run: () => void): void {
+    check('executable memory', this._addon.fpuClose(run));
+  }
+
+  /** What the host's FPU has beyond SSE2, which is part of x86-64. */
+  fpuFeatures(): { readonly sse3: boolean; readonly ssse3: boolean } {
+    const bits = this._addon.fpuFeatures();
+    return { sse3: (bits & 1) !== 0, ssse3: (bits & 2) !== 0 };
   }
 
   /** Tries out what the host offers. */

@@ -25,7 +25,8 @@
 #define FIFO_ENABLE_AND_CLEAR 0x07
 #define EIGHT_BITS 0x03
 #define DLAB 0x80
-#define DTR_RTS_OUT2 0x0B /* OUT2 connects the UART to the interrupt controller */
+#define DTR 0x01
+#define DTR_RTS_OUT2 0x0B /* RTS asks for input; OUT2 connects the UART to the interrupt controller */
 #define DATA_READY 0x01
 #define TRANSMITTER_EMPTY 0x20
 
@@ -46,8 +47,12 @@ void console_init(void) {
   out8(INTERRUPT_ENABLE, 0);
   out8(LINE_CONTROL, EIGHT_BITS);
   out8(FIFO_CONTROL, FIFO_ENABLE_AND_CLEAR);
-  out8(MODEM_CONTROL, DTR_RTS_OUT2);
+  out8(MODEM_CONTROL, DTR);
+}
+
+void console_listen(void) {
   out8(INTERRUPT_ENABLE, ENABLE_RECEIVED);
+  out8(MODEM_CONTROL, DTR_RTS_OUT2);
 }
 
 /** One character; interrupts are off between look and write, as their handlers print, too. */

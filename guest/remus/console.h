@@ -6,6 +6,9 @@
 #include <stdint.h>
 
 void console_init(void);
+
+/** Begins to take input; the interrupt controller must be set up. */
+void console_listen(void);
 /** Prints as printf() does. Usable at any time, also before anything else is set up. */
 void printk(const char *text, ...) __attribute__((format(printf, 1, 2)));
 /** Prints a message, the current process and the kernel stack, and ends the machine with exit status 255. */

@@ -97,6 +97,7 @@ void kernel_main(uint32_t magic, uint32_t info_phys) {
   descriptors_init();
   process_init();
   irq_init();
+  console_listen();
   clock_init();
   initrd_init(direct_map(initrd.start), initrd.end - initrd.start);
   print_banner();

@@ -12,7 +12,7 @@ import type { Trigger } from './trigger.js';
 export interface SerialBackend {
   /** Takes a byte from the guest; false when it has no room, then it calls `writable` as soon as it has. */
   transmit(byte: number): boolean;
-  /** The port has room again after `receive` had refused bytes. */
+  /** The port has room again after `receive` had refused bytes, or `wantsInput` has become true. */
   receivable(): void;
 }
 
@@ -157,6 +157,14 @@ export class Uart16550 implements PortDevice {
     while (taken < bytes.length && this._receive(bytes[taken], 0)) taken++;
     if (taken > 0) this._received();
     return taken;
+  }
+
+  /**
+   * Whether the guest wants input: it asserts RTS, or has enabled the interrupt for it. What is sent before that is lost, on a wire
+   * without hardware handshake, when the guest sets the port up; a back end that can wait does.
+   */
+  get wantsInput(): boolean {
+    return !this._loopback() && ((this._mcr & Mcr.Rts) !== 0 || (this._ier & Ier.ReceivedData) !== 0);
   }
 
   /** A break on the wire. False when there is no room for its null character: to be repeated when `receivable` is called. */
@@ -338,10 +346,12 @@ export class Uart16550 implements PortDevice {
 
   private _writeInterruptEnable(value: number): void {
     const risen = value & ~this._ier;
+    const wantedInput = this.wantsInput;
     this._ier = value;
     if (risen & Ier.TransmitterEmpty && this._txCount === 0) this._txEmptied = true;
     if (risen & Ier.ReceivedData) this._restartTimeout();
     this._update();
+    if (this.wantsInput && !wantedInput) this._backend.receivable();
   }
 
   private _writeFifoControl(value: number): void {
@@ -365,10 +375,12 @@ export class Uart16550 implements PortDevice {
   }
 
   private _writeModemControl(value: number): void {
+    const wantedInput = this.wantsInput;
     this._mcr = value;
     this._setModemLines(this._loopback() ? this._loopedLines() : CONNECTED);
     this._update();
-    this._tellRoom();
+    if (this.wantsInput && !wantedInput) this._backend.receivable();
+    else this._tellRoom();
   }
 
   /** Loopback connects the modem outputs to the inputs. (PC16550D datasheet, "Modem Control Register", bit 4) */

@@ -101,8 +101,9 @@ export class Interpreter implements Engine {
   }
 
   /**
-   * Executes until `Word.Attention`, `Word.Halted` or `Word.ExitReason` is not 0, or `limit` instructions have retired (STI and its
-   * kin may add one); never between STI or MOV SS and the next instruction. Guest faults are delivered. Afterwards the state block holds all flags.
+   * Executes until `Word.Attention`, `Word.Halted` or `Word.ExitReason` is not 0, or `limit` instructions have retired (STI and
+   * its kin may add one); never stops between STI or MOV SS and the next instruction. Guest faults are delivered. Afterwards the
+   * state block holds all flags.
    * @returns instructions retired; one that ended in a fault counts
    * @throws UnimplementedInstruction with EIP at the instruction
    */
@@ -188,9 +189,10 @@ export class Interpreter implements Engine {
     this.eip = cpu.words[Word.Eip];
     const limit = cpu.words[CS_LIMIT];
     if (limit !== -1) {
-      // the loop does not look at the limit, so all of the page must lie within it
-      const first = ((linear & PAGE_MASK) - cpu.words[CS_BASE]) >>> 0;
-      if (first + OFFSET_MASK > limit >>> 0) return true;
+      // The loop does not look at the limit: it may run in this page if EIP can pass through all the rest of it. Bytes of the page
+      // below the base are out of reach, as every transfer of control checks its target.
+      const last = ((linear | OFFSET_MASK) - cpu.words[CS_BASE]) >>> 0;
+      if (last > limit >>> 0 || this.eip >>> 0 > limit >>> 0) return true;
     }
     this._enterPage(linear);
     cpu.fetchPage = linear & PAGE_MASK;

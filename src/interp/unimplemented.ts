@@ -2,12 +2,11 @@
  * The error for an instruction that the table knows and no handler carries out. It ends the machine: going on would be a silent
  * no-op. Separate so that the machine can recognise it without the interpreter. Read before: nothing. Read after: `binders.ts`.
  */
+import { GuestKilled } from '../errors.js';
 
 const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, '0');
 
-export class UnimplementedInstruction extends Error {
-  readonly code = 'UNIMPLEMENTED_INSTRUCTION';
-
+export class UnimplementedInstruction extends GuestKilled {
   /**
    * @param mnemonic the SDM's name
    * @param bytes the instruction's bytes, prefixes included
@@ -22,6 +21,5 @@ export class UnimplementedInstruction extends Error {
     super(
       `the guest executed ${mnemonic} (${listed}) at eip ${hex(eip >>> 0, 8)}, which this version does not carry out`,
     );
-    this.name = 'UnimplementedInstruction';
   }
 }

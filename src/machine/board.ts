@@ -180,7 +180,8 @@ export class Board {
   private _feedInput(): void {
     const { consoleInput, onInputDrained } = this._parts;
     const one = new Uint8Array(1);
-    for (;;) {
+    // What is typed before the guest listens waits in the ring; so does what is piped in before it has booted.
+    while (this.uart.wantsInput) {
       if (this._inputHeld < 0) this._inputHeld = consoleInput.shift();
       if (this._inputHeld < 0 && !consoleInput.awaitBytes()) break;
       if (this._inputHeld < 0) continue;

@@ -123,6 +123,18 @@ export const enum Word {
   Fxsave = 576,
   /** Pending events that the guest swept out of the IRR with ICW1: 16 counters, another term of the account of events. */
   Discarded = 704,
+
+  // What the interpreter and the stubs that run floating-point instructions on the host's FPU pass each other (interp/fpuStub.ts).
+  /** Offset of the stub to run in the code of the stubs. */
+  FpuStub = 736,
+  /** x87 status word or MXCSR: for the instruction before, with what it raised after. */
+  FpuStatus = 737,
+  /** Arithmetic flags for the instruction before, and after it. */
+  FpuFlags = 738,
+  /** First operand and result, 16 bytes, 16-byte aligned; `FpuSource` follows it. */
+  FpuDestination = 740,
+  /** Second operand, or the memory operand of x87 instructions, 16 bytes. */
+  FpuSource = 744,
   Count = 1024,
 }
 

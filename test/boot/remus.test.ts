@@ -21,6 +21,13 @@ for (const rom of [true, false]) {
       else assert.match(output, /No VMI ROM/);
     });
 
+    it('keeps what is typed before it listens', () => {
+      const machine = new VirtualMachine({ rom });
+      machine.type('echo typed early, and more than a FIFO holds\nhalt\n');
+      machine.finish();
+      assert.match(machine.output, /remus# typed early, and more than a FIFO holds\r\n/);
+    });
+
     it('runs programs from its initrd', () => {
       const machine = boot();
       machine.type('echo one two; ls; ps\n');

@@ -39,6 +39,7 @@ class Bench {
     this.uart = new Uart16550(this.irq, backend, deadlines);
     this.write(LCR, 0x03);
     this.write(MCR, READY);
+    this.asked = 0;
   }
 
   read(offset: number): number {
@@ -259,6 +260,20 @@ describe('Uart16550', () => {
     assert.equal(bench.read(IIR), 0x00);
     assert.equal(bench.read(MSR), 0xbb);
     assert.equal(bench.read(IIR), 0x01);
+  });
+
+  it('asks for input when the guest begins to want it, by RTS or by the interrupt', () => {
+    const bench = new Bench();
+    bench.write(MCR, 0);
+    assert.equal(bench.uart.wantsInput, false);
+    bench.write(IER, 1);
+    assert.deepEqual([bench.uart.wantsInput, bench.asked], [true, 1]);
+    bench.write(MCR, READY);
+    assert.equal(bench.asked, 1, 'it wanted input already');
+    bench.write(IER, 0);
+    bench.write(MCR, 0);
+    bench.write(MCR, 0x02);
+    assert.deepEqual([bench.uart.wantsInput, bench.asked], [true, 2]);
   });
 
   it('loops data and modem lines back and keeps the wire out', () => {

@@ -175,6 +175,20 @@ describe('faults', () => {
     assert.deepEqual(frame(2), [0, CODE + 1]);
   });
 
+  it('raise #GP where code runs off the end of a segment whose base lies within the page', () => {
+    m.gate(Vector.GP, HANDLER);
+    m.place([NOP, NOP, NOP, NOP], CODE + 0x123);
+    m.cpu.setSegment(1, 8, CODE + 0x120, 0x104, 0x409b);
+    m.words[Word.Eip] = 3;
+    m.interpreter.run(2);
+    assert.equal(m.words[Word.Eip], 5, 'two within the limit');
+    m.phys.load(CODE + 0x220, Uint8Array.from([NOP, NOP, NOP, NOP, NOP, NOP]));
+    m.words[Word.Eip] = 0x100;
+    m.interpreter.run(6);
+    assert.equal(m.words[Word.Eip], HANDLER);
+    assert.deepEqual(frame(2), [0, 0x105]);
+  });
+
   it('end the machine by a triple fault when nothing can handle them', () => {
     m.words[Word.IdtrLimit] = 0;
     m.run([0x0f, 0x0b], 10);
@@ -249,12 +263,12 @@ describe('paging', () => {
       m.words[Word.Esp] = 0x41008;
       m.words[Word.Ebp] = 0x41100;
       m.phys.write32(0x41004, 0x55);
-      // the fault itself needs a stack: deliver through a handler that this page fault cannot reach ends in a double fault
-      m.gate(Vector.DF, HANDLER);
       m.place(code);
+      // ESP itself lies on the last good words, so the handler's frame does not fit either
       m.interpreter.run(1);
+      assert.equal(m.words[Word.ExitReason], ExitReason.TripleFault);
       assert.equal(m.phys.read32(0x41004), 0x55, 'nothing pushed');
-      assert.equal(m.words[Word.Ebp], 0x41100);
+      assert.deepEqual([m.words[Word.Esp], m.words[Word.Ebp]], [0x41008, 0x41100]);
     }
   });
 });

@@ -328,11 +328,6 @@ describe('software interrupts', () => {
       assert.equal(m.words[Word.Eip], inside ? CODE + 6 : HANDLER, String(index));
     }
   });
-
-  it('HLT is left by nobody inside run', () => {
-    m.run([0xf4], 1);
-    assert.equal(m.words[Word.Halted], 1);
-  });
 });
 
 describe('PUSHF and POPF', () => {
