@@ -148,6 +148,7 @@ function describeStart(options: MachineOptions, isNative: boolean): string {
 function conclude(ended: Ended, hostReason: HostReason | undefined, isVerbose: boolean): number {
   if (ended.reason === ExitReason.Stopped && hostReason !== undefined) {
     if (hostReason.message !== undefined) say(hostReason.message);
+    if (ended.report !== undefined) say(`the guest was running then:\n${ended.report}`);
     return hostReason.status;
   }
   const isPlain = ended.reason === ExitReason.Shutdown || ended.reason === ExitReason.Stopped;

@@ -53,11 +53,13 @@ export class Ending {
     const reason = this._words[Word.ExitReason] as ExitReason;
     const abnormal =
       reason === ExitReason.TripleFault || reason === ExitReason.DeadHalt || reason === ExitReason.Killed;
+    // Whoever ends a guest that does not rest may be looking for the loop it is in.
+    const busy = reason === ExitReason.Stopped && this._words[Word.Halted] === 0;
     return {
       reason,
       status: this._status ?? STATUS[reason],
       message: this._message ?? MESSAGE[reason],
-      report: abnormal ? report() : undefined,
+      report: abnormal || busy ? report() : undefined,
     };
   }
 }

@@ -32,7 +32,7 @@ export interface Ended {
   readonly status: number;
   /** One line: what happened. */
   readonly message: string;
-  /** Registers and last ROM calls, where the guest did not end by its own will. */
+  /** Registers and last ROM calls, where the guest died or was stopped while it ran. */
   readonly report: string | undefined;
 }
 

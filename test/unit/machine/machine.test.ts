@@ -88,8 +88,10 @@ for (const native of [true, false]) {
         initrd: undefined,
       });
       await machine.start();
+      await new Promise((resolve) => setTimeout(resolve, 30));
       const ended = await machine.stop();
       assert.equal(ended.reason, ExitReason.Stopped);
+      assert.match(ended.report!, /eip=00100011 /, 'it says where the guest was');
       assert.equal((await machine.stop()).reason, ExitReason.Stopped, 'a second stop changes nothing');
     });
 
