@@ -88,7 +88,7 @@ struct process_info {
 struct irq_info {
   uint64_t count; /* interrupts that the guest has handled */
   uint32_t accounts; /* 1 if the machine keeps accounts, and the rest is valid */
-  uint32_t raised, merged, delivered;
+  uint32_t raised, merged, delivered, discarded;
   uint32_t latency_last_ns, latency_highest_ns, latency_median_ns;
 };
 

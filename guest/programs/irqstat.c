@@ -2,7 +2,8 @@
  * irqstat.c - what became of every interrupt.
  *
  * HANDLED is the kernel's own count. The other columns come from a machine that keeps accounts (Romulus; elsewhere "-"): an
- * event is RAISED by a device or a host signal, MERGED if its line was still pending, else DELIVERED to the CPU.
+ * event is RAISED by a device or a host signal, MERGED if its line was still pending, DROPPED if the kernel's set-up of the interrupt
+ * controllers swept it away, else DELIVERED to the CPU.
  */
 #include "../lib/program.h"
 
@@ -12,17 +13,17 @@ static const char *name(uint32_t irq) {
 }
 
 int main(void) {
-  printf("IRQ   HANDLED    RAISED    MERGED  DELIVERED   LATENCY ns: last    median   highest\n");
+  printf("IRQ   HANDLED    RAISED    MERGED  DROPPED  DELIVERED   LATENCY ns: last    median   highest\n");
   for (uint32_t irq = 0; irq < 16; irq++) {
     struct irq_info info;
     get_info(SYS_irq_info, irq, &info);
     if (irq == 2) continue; /* the line between the two controllers */
     printf("%3u  %8llu", irq, info.count);
     if (info.accounts)
-      printf("  %8u  %8u   %8u  %16u  %8u  %8u", info.raised, info.merged, info.delivered, info.latency_last_ns, info.latency_median_ns,
+      printf("  %8u  %8u  %7u   %8u  %16u  %8u  %8u", info.raised, info.merged, info.discarded, info.delivered, info.latency_last_ns, info.latency_median_ns,
              info.latency_highest_ns);
     else
-      printf("  %8s  %8s   %8s  %16s  %8s  %8s", "-", "-", "-", "-", "-", "-");
+      printf("  %8s  %8s  %7s   %8s  %16s  %8s  %8s", "-", "-", "-", "-", "-", "-", "-");
     printf("  %s\n", name(irq));
   }
   struct system_info system;

@@ -24,7 +24,7 @@
 #define ACCOUNTS_SELECT 0x6A0
 #define ACCOUNTS_VALUE 0x6A4
 #define ACCOUNTS_SIGNATURE 0x54434341 /* "ACCT" */
-enum account { ACCOUNT_SIGNATURE, RAISED, MERGED, DELIVERED, LATENCY_LAST, LATENCY_HIGHEST, LATENCY_MEDIAN };
+enum account { ACCOUNT_SIGNATURE, RAISED, MERGED, DELIVERED, LATENCY_LAST, LATENCY_HIGHEST, LATENCY_MEDIAN, DISCARDED };
 
 static uint64_t counts[IRQS];
 
@@ -71,6 +71,7 @@ void irq_describe(uint32_t irq, struct irq_info *info) {
   info->raised = account(irq, RAISED);
   info->merged = account(irq, MERGED);
   info->delivered = account(irq, DELIVERED);
+  info->discarded = account(irq, DISCARDED);
   info->latency_last_ns = account(irq, LATENCY_LAST);
   info->latency_highest_ns = account(irq, LATENCY_HIGHEST);
   info->latency_median_ns = account(irq, LATENCY_MEDIAN);

@@ -40,6 +40,8 @@ const say = (text: string): void => void process.stderr.write(`romulus: ${text}\
 interface HostReason {
   readonly status: number;
   readonly message?: string;
+  /** Nobody is left to read where the guest was. */
+  readonly isSilent?: boolean;
 }
 
 /**
@@ -68,7 +70,7 @@ export async function run(options: RunOptions): Promise<number> {
   };
   const terminal = new Terminal(machine.console, process, {
     command,
-    lost: () => stop({ status: statusOfSignal('SIGPIPE') }),
+    lost: () => stop({ status: statusOfSignal('SIGPIPE'), isSilent: true }),
   });
   const routed = new Set<string>((options.signals ?? []).map((route) => route.signal));
   const unwatch = watchSignals(terminal, routed, (signal) => {
@@ -148,7 +150,7 @@ function describeStart(options: MachineOptions, isNative: boolean): string {
 function conclude(ended: Ended, hostReason: HostReason | undefined, isVerbose: boolean): number {
   if (ended.reason === ExitReason.Stopped && hostReason !== undefined) {
     if (hostReason.message !== undefined) say(hostReason.message);
-    if (ended.report !== undefined) say(`the guest was running then:\n${ended.report}`);
+    if (ended.report !== undefined && hostReason.isSilent !== true) say(`the guest was running then:\n${ended.report}`);
     return hostReason.status;
   }
   const isPlain = ended.reason === ExitReason.Shutdown || ended.reason === ExitReason.Stopped;
