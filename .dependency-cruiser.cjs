@@ -4,8 +4,9 @@ const layers = [
   ['memory'],
   ['vcpu'],
   ['interp', 'translator', 'irq', 'time', 'devices'],
-  ['rom', 'boot'],
+  ['rom', 'boot', 'profile'],
   ['machine'],
+  ['compare'],
   ['cli', 'console'],
 ];
 

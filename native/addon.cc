@@ -17,10 +17,14 @@
 #include <napi.h>
 
 #include "fpu.h"
+#include "mask.h"
 #include "memory.h"
 #include "routes.h"
+#include "sampler.h"
 #include "signal.h"
 #include "timer.h"
+#include "translatorApi.h"
+#include "train.h"
 #include "vcpu.h"
 
 namespace romulus {
@@ -163,7 +167,7 @@ Napi::Value wakeVcpu(const Napi::CallbackInfo &info) {
 Napi::Value raiseEvent(const Napi::CallbackInfo &info) {
   Memory *memory = stateMemory(info, 0);
   if (memory == nullptr) return result(info, -EINVAL);
-  record(memory->host, static_cast<unsigned>(integer(info, 1)), 1);
+  raise(memory->host, static_cast<unsigned>(integer(info, 1)));
   memoryDrop(memory);
   return result(info, 0);
 }
@@ -171,6 +175,45 @@ Napi::Value raiseEvent(const Napi::CallbackInfo &info) {
 /* raiseBySignal(state, irq): 0 or errno */
 Napi::Value raiseBySignal(const Napi::CallbackInfo &info) {
   return result(info, vcpuSignal(info[0].As<Napi::ArrayBuffer>().Data(), static_cast<unsigned>(integer(info, 1))));
+}
+
+/* maskClose(), maskOpen(): 0 or errno. Bare Node-API: they are called for every CLI and STI of a guest. */
+napi_value closeMask(napi_env env, napi_callback_info) {
+  napi_value result = nullptr;
+  napi_create_int32(env, maskClose(), &result);
+  return result;
+}
+
+napi_value openMask(napi_env env, napi_callback_info) {
+  napi_value result = nullptr;
+  napi_create_int32(env, maskOpen(), &result);
+  return result;
+}
+
+/* maskWait(timeoutNs): attention word, or errno */
+Napi::Value waitMask(const Napi::CallbackInfo &info) {
+  int error = 0;
+  const std::int32_t pending = maskWait(nanoseconds(number(info, 0)), &error);
+  return result(info, error != 0 ? error : pending);
+}
+
+/* samplerStart(periodNs), samplerStop(): 0 or errno */
+Napi::Value startSampler(const Napi::CallbackInfo &info) { return result(info, samplerStart(nanoseconds(number(info, 0)))); }
+Napi::Value stopSampler(const Napi::CallbackInfo &info) { return result(info, samplerStop()); }
+
+/* train(state, irq, rateHz, durationNs): {sent, full, elapsedNs} or errno */
+Napi::Value trainEvents(const Napi::CallbackInfo &info) {
+  Memory *memory = stateMemory(info, 0);
+  if (memory == nullptr) return result(info, -EINVAL);
+  int error = 0;
+  const Train train = sendTrain(memory->host, static_cast<unsigned>(integer(info, 1)), number(info, 2), nanoseconds(number(info, 3)), &error);
+  memoryDrop(memory);
+  if (error != 0) return result(info, error);
+  Napi::Object object = Napi::Object::New(info.Env());
+  object.Set("sent", static_cast<double>(train.sent));
+  object.Set("full", static_cast<double>(train.full));
+  object.Set("elapsedNs", static_cast<double>(train.elapsedNs));
+  return object;
 }
 
 /* timerArm(deadlineNs): 0 or errno */
@@ -289,7 +332,8 @@ constexpr Export kExports[] = {
     {"raise", raiseEvent},          {"raiseBySignal", raiseBySignal}, {"timerArm", armTimer},
     {"timerDisarm", disarmTimer},   {"signalRoute", routeSignal},     {"signalUnroute", unrouteSignal},
     {"signalStorm", stormSignals},  {"monotonicNs", monotonicNs},     {"realtimeNs", realtimeNs},
-    {"probe", probe},                   {"fpuOpen", openFpu},
+    {"maskWait", waitMask},         {"samplerStart", startSampler},   {"samplerStop", stopSampler},
+    {"train", trainEvents},         {"probe", probe},                   {"fpuOpen", openFpu},
     {"fpuClose", closeFpu},         {"fpuFeatures", fpuFeatures},
 };
 
@@ -303,6 +347,13 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   for (const Export &entry : kExports) {
     exports.Set(entry.name, Napi::Function::New(env, entry.call, entry.name, environment));
   }
+  const auto bare = [&](const char *name, napi_callback call) {
+    napi_value function = nullptr;
+    if (napi_create_function(env, name, NAPI_AUTO_LENGTH, call, nullptr, &function) == napi_ok) exports.Set(name, function);
+  };
+  bare("maskClose", closeMask);
+  bare("maskOpen", openMask);
+  exportTranslator(env, exports);
   return exports;
 }
 

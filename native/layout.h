@@ -5,6 +5,117 @@
 #ifndef ROMULUS_LAYOUT_H
 #define ROMULUS_LAYOUT_H
 
+#ifdef __ASSEMBLER__
+
+/* Byte offsets into the state block, for switch.S. */
+#define WORD_Eax 0
+#define WORD_Ecx 4
+#define WORD_Edx 8
+#define WORD_Ebx 12
+#define WORD_Esp 16
+#define WORD_Ebp 20
+#define WORD_Esi 24
+#define WORD_Edi 28
+#define WORD_Zero 32
+#define WORD_Eip 36
+#define WORD_Eflags 40
+#define WORD_InterruptFlag 44
+#define WORD_Shadow 48
+#define WORD_Cpl 52
+#define WORD_Halted 56
+#define WORD_Attention 60
+#define WORD_ExitReason 64
+#define WORD_Tid 68
+#define WORD_TimerLines 72
+#define WORD_Waiting 76
+#define WORD_Cr0 80
+#define WORD_Cr2 84
+#define WORD_Cr3 88
+#define WORD_Cr4 92
+#define WORD_GdtrBase 96
+#define WORD_GdtrLimit 100
+#define WORD_IdtrBase 104
+#define WORD_IdtrLimit 108
+#define WORD_Dr0 112
+#define WORD_SysenterCs 144
+#define WORD_SysenterEsp 148
+#define WORD_SysenterEip 152
+#define WORD_TscOffset 160
+#define WORD_Efer 168
+#define WORD_Segments 192
+#define WORD_PicIrr 320
+#define WORD_Nmi 324
+#define WORD_PicOpen 328
+#define WORD_PicLevels 332
+#define WORD_NmiBlocked 336
+#define WORD_Raised 384
+#define WORD_Merged 512
+#define WORD_Delivered 640
+#define WORD_Instructions 768
+#define WORD_TimerSignals 776
+#define WORD_HostSignals 784
+#define WORD_Waits 792
+#define WORD_WaitNs 800
+#define WORD_Exits 808
+#define WORD_RomCalls 832
+#define WORD_RomExits 1472
+#define WORD_RecordedAt 2112
+#define WORD_Fxsave 2304
+#define WORD_Discarded 2816
+#define WORD_FpuStub 2944
+#define WORD_FpuStatus 2948
+#define WORD_FpuFlags 2952
+#define WORD_FpuDestination 2960
+#define WORD_FpuSource 2976
+#define WORD_HostStack 3200
+#define WORD_WindowBase 3208
+#define WORD_JumpTable 3216
+#define WORD_CodeBase 3224
+#define WORD_NextEip 3232
+#define WORD_XlateExit 3236
+#define WORD_FaultLinear 3240
+#define WORD_FaultError 3244
+#define WORD_FaultOffset 3248
+#define WORD_FaultVector 3252
+#define WORD_FpuLive 3256
+#define WORD_HostMxcsr 3260
+#define WORD_HostFcw 3264
+#define WORD_XlateEntry 3272
+#define WORD_XlateInstall 3276
+#define WORD_WindowFull 3280
+#define WORD_WindowFaults 3288
+#define WORD_XlateScratch 3296
+#define WORD_XlateEnters 3328
+#define WORD_FpuUsable 3336
+#define WORD_XlateRefresh 3340
+#define WORD_RomStart 3344
+#define WORD_Shortcuts 3352
+#define WORD_FaultEip 3360
+#define WORD_FaultDelivered 3364
+#define WORD_Strategy 3600
+#define WORD_MaskSignals 3604
+#define WORD_HostMasked 3608
+#define WORD_MaskCalls 3616
+#define WORD_HostCalls 3624
+#define WORD_FlagSwitches 3632
+#define WORD_Traps 3640
+#define WORD_TrapSegmentReads 3648
+#define WORD_TrapTableReads 3656
+#define WORD_TrapFetchBytes 3664
+#define WORD_TrapDecodes 3672
+#define WORD_TrapEmulations 3680
+#define WORD_Forwarded 3688
+#define WORD_Samples 3696
+#define WORD_InHost 3712
+#define XLATE_EXIT_Miss 0
+#define XLATE_EXIT_Attention 1
+#define XLATE_EXIT_Interpret 2
+#define XLATE_EXIT_Fault 3
+#define XLATE_EXIT_Slow 4
+#define XLATE_EXIT_Halt 5
+
+#else
+
 #include <cstddef>
 #include <cstdint>
 
@@ -74,6 +185,46 @@ constexpr std::size_t FpuStatus = 2948;
 constexpr std::size_t FpuFlags = 2952;
 constexpr std::size_t FpuDestination = 2960;
 constexpr std::size_t FpuSource = 2976;
+constexpr std::size_t HostStack = 3200;
+constexpr std::size_t WindowBase = 3208;
+constexpr std::size_t JumpTable = 3216;
+constexpr std::size_t CodeBase = 3224;
+constexpr std::size_t NextEip = 3232;
+constexpr std::size_t XlateExit = 3236;
+constexpr std::size_t FaultLinear = 3240;
+constexpr std::size_t FaultError = 3244;
+constexpr std::size_t FaultOffset = 3248;
+constexpr std::size_t FaultVector = 3252;
+constexpr std::size_t FpuLive = 3256;
+constexpr std::size_t HostMxcsr = 3260;
+constexpr std::size_t HostFcw = 3264;
+constexpr std::size_t XlateEntry = 3272;
+constexpr std::size_t XlateInstall = 3276;
+constexpr std::size_t WindowFull = 3280;
+constexpr std::size_t WindowFaults = 3288;
+constexpr std::size_t XlateScratch = 3296;
+constexpr std::size_t XlateEnters = 3328;
+constexpr std::size_t FpuUsable = 3336;
+constexpr std::size_t XlateRefresh = 3340;
+constexpr std::size_t RomStart = 3344;
+constexpr std::size_t Shortcuts = 3352;
+constexpr std::size_t FaultEip = 3360;
+constexpr std::size_t FaultDelivered = 3364;
+constexpr std::size_t Strategy = 3600;
+constexpr std::size_t MaskSignals = 3604;
+constexpr std::size_t HostMasked = 3608;
+constexpr std::size_t MaskCalls = 3616;
+constexpr std::size_t HostCalls = 3624;
+constexpr std::size_t FlagSwitches = 3632;
+constexpr std::size_t Traps = 3640;
+constexpr std::size_t TrapSegmentReads = 3648;
+constexpr std::size_t TrapTableReads = 3656;
+constexpr std::size_t TrapFetchBytes = 3664;
+constexpr std::size_t TrapDecodes = 3672;
+constexpr std::size_t TrapEmulations = 3680;
+constexpr std::size_t Forwarded = 3688;
+constexpr std::size_t Samples = 3696;
+constexpr std::size_t InHost = 3712;
 }  // namespace word
 
 /* Byte offsets into one segment register's cache. */
@@ -93,6 +244,7 @@ constexpr std::int32_t Device = 4;
 constexpr std::int32_t Nmi = 8;
 constexpr std::int32_t Pause = 16;
 constexpr std::int32_t Stop = 32;
+constexpr std::int32_t Sample = 64;
 }  // namespace attention
 
 /* Values of word::ExitReason. */
@@ -106,6 +258,31 @@ constexpr std::int32_t Killed = 5;
 constexpr std::int32_t Stopped = 6;
 }  // namespace exit_reason
 
+/* Values of word::XlateExit. */
+namespace xlate_exit {
+constexpr std::int32_t Miss = 0;
+constexpr std::int32_t Attention = 1;
+constexpr std::int32_t Interpret = 2;
+constexpr std::int32_t Fault = 3;
+constexpr std::int32_t Slow = 4;
+constexpr std::int32_t Halt = 5;
+}  // namespace xlate_exit
+
+/* Values of word::Strategy. */
+namespace strategy {
+constexpr std::int32_t VirtualMask = 0;
+constexpr std::int32_t HostMask = 1;
+constexpr std::int32_t TrapAndEmulate = 2;
+}  // namespace strategy
+
+/* Values of word::MaskSignals. */
+namespace mask_signals {
+constexpr std::int32_t Realtime = 0;
+constexpr std::int32_t Standard = 1;
+}  // namespace mask_signals
+
 }  // namespace romulus
+
+#endif /* __ASSEMBLER__ */
 
 #endif

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <sched.h>
 
+#include "mask.h"
 #include "signal.h"
 
 namespace romulus {
@@ -61,6 +62,7 @@ int routeAdd(int signo, Memory *memory, unsigned irq) {
       }
     }
     uses[signo]++;
+    maskRouted(signo, true);
     /* The kernel gives the process's signals to any thread that does not block them: this one will do. */
     sigset_t signals;
     sigemptyset(&signals);
@@ -76,7 +78,10 @@ int routeRemove(int id) {
   for (Route &route : routes) {
     const int signo = route.signo;
     if (signo == 0 || route.id != id) continue;
-    if (--uses[signo] == 0) uninstall(signo);
+    if (--uses[signo] == 0) {
+      maskRouted(signo, false);
+      uninstall(signo);
+    }
     route.signo = 0;
     while (route.users != 0) sched_yield();
     memoryDrop(route.memory);

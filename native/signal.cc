@@ -74,27 +74,73 @@ void timerHandler(int, siginfo_t *info, void *) {
   wake(state);
 }
 
-/* An event sent by vcpuSignal(). The same signal sent by kill(1) carries no token and is dropped. Safe: as timerHandler(). */
+/* When an event of vcpuPost() was sent: the low half came along, and no signal is pending for the 4 s in which it repeats. */
+std::uint64_t sentAt(const siginfo_t *info) {
+  const std::uint64_t time = now();
+  return time - static_cast<std::uint32_t>(static_cast<std::uint32_t>(time) - static_cast<std::uint32_t>(info->si_uid));
+}
+
+/*
+ * An event of vcpuPost() by real-time signal. The same signal sent by kill(1) carries no token and is dropped; sent by wake() it has
+ * done its work by arriving. Safe: as timerHandler().
+ */
 void eventHandler(int, siginfo_t *info, void *) {
   const KeepErrno keep;
   if (info->si_code != SI_QUEUE || info->si_pid != getpid()) return;
   const Vcpu *vcpu = addressee(info);
   if (vcpu == nullptr) return;
-  add64(vcpu->state, word::HostSignals, 1);
-  record(vcpu->state, reinterpret_cast<std::uint64_t>(info->si_value.sival_ptr) & 0xf, 1);
+  void *state = vcpu->state;
+  const unsigned irq = static_cast<unsigned>(reinterpret_cast<std::uint64_t>(info->si_value.sival_ptr) & 0xf);
+  /* A standard signal that went instead of one for which the queue had no room may have taken this event along. */
+  std::int32_t *inHost = word32(state, word::InHost + irq * 4);
+  std::int32_t count = __atomic_load_n(inHost, __ATOMIC_SEQ_CST);
+  while (count > 0 && !__atomic_compare_exchange_n(inHost, &count, count - 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+  }
+  if (count <= 0) return;
+  add64(state, word::HostSignals, 1);
+  record(state, irq, 1, sentAt(info));
+}
+
+/*
+ * Events of vcpuPost() by standard signal: those that were sent while one was pending have merged in the host kernel, and the siginfo
+ * is that of the first. What each irq has in the host was counted by the senders. Safe: as timerHandler(); the thread is found by its
+ * id, because the kernel may have had no room for the siginfo.
+ */
+void standardEventHandler(int, siginfo_t *info, void *) {
+  const KeepErrno keep;
+  const auto self = static_cast<pid_t>(syscall(SYS_gettid));
+  for (const Vcpu &vcpu : vcpus) {
+    if ((vcpu.generation & 1) == 0 || vcpu.tid != self) continue;
+    void *state = vcpu.state;
+    const bool isStamped = info->si_code == SI_QUEUE && info->si_pid == getpid() && addressee(info) == &vcpu;
+    const unsigned first = static_cast<unsigned>(reinterpret_cast<std::uint64_t>(info->si_value.sival_ptr) & 0xf);
+    add64(state, word::HostSignals, 1);
+    for (unsigned irq = 0; irq < 16; irq++) {
+      const std::int32_t count = __atomic_exchange_n(word32(state, word::InHost + irq * 4), 0, __ATOMIC_SEQ_CST);
+      if (count > 0) record(state, irq, static_cast<std::uint64_t>(count), isStamped && irq == first ? sentAt(info) : 0);
+    }
+  }
+}
+
+/* The profiler's timer has expired: an NMI, as no mask holds it. Safe: as timerHandler(). */
+void sampleHandler(int, siginfo_t *info, void *) {
+  if (info->si_code != SI_TIMER) return;
+  const KeepErrno keep;
+  const Vcpu *vcpu = addressee(info);
+  if (vcpu != nullptr) or32(vcpu->state, word::Attention, attention::Sample);
 }
 
 }  // namespace
 
 /* Safe: lock-free atomics on the block, clock_gettime and wake(). */
-void record(void *state, unsigned irq, std::uint64_t times) {
+void record(void *state, unsigned irq, std::uint64_t times, std::uint64_t stampNs) {
   const std::int32_t bit = 1 << irq;
   /*
    * The stamp belongs to the event that sets the bit, and must be there when the bit is: it is written first when the bit looks
    * clear, and afterwards in the rare case that the bit was taken in between.
    */
   const bool looksSet = (load32(state, word::PicIrr) & bit) != 0;
-  const std::uint64_t time = now();
+  const std::uint64_t time = stampNs != 0 ? stampNs : now();
   if (!looksSet) store64(state, word::RecordedAt + irq * 8, time);
   add64(state, word::Raised + irq * 8, times);
   const bool wasSet = (or32(state, word::PicIrr, bit) & bit) != 0;
@@ -105,16 +151,29 @@ void record(void *state, unsigned irq, std::uint64_t times) {
   wake(state);
 }
 
-/* Safe: an atomic load and the futex system call, which needs no lock of ours. */
+/* Safe: atomics, record() and vcpuPost(), which is a loop over static slots and one system call. */
+void raise(void *state, unsigned irq) {
+  if (load32(state, word::Strategy) == strategy::HostMask && vcpuPost(state, irq, now()) >= 0) return;
+  record(state, irq, 1);
+}
+
+/* Safe: atomic loads and the futex or tgkill system call, which need no lock of ours. */
 void wake(void *state) {
-  if (load32(state, word::Waiting) == 0) return;
+  const std::int32_t waiting = load32(state, word::Waiting);
+  if (waiting == 0) return;
   const KeepErrno keep;
+  if (waiting == kWaitsForSignal) {
+    const std::int32_t tid = load32(state, word::Tid);
+    if (tid != 0 && tid != static_cast<std::int32_t>(syscall(SYS_gettid))) syscall(SYS_tgkill, getpid(), tid, kStandardEventSignal);
+    return;
+  }
   syscall(SYS_futex, word32(state, word::Attention), FUTEX_WAKE_PRIVATE, INT_MAX, nullptr, nullptr, 0);
 }
 
 /*
- * A routed host signal, on whichever thread the kernel chose. Safe: walks static slots; `users` is raised before the slot's
- * contents are used and removal waits for it, so the state block stays mapped.
+ * A routed host signal, on whichever thread the kernel chose. Under host-mask, a thread other than the vCPU's sends it on to that one,
+ * where the mask decides. Safe: walks static slots; `users` is raised before the slot's contents are used and removal waits for
+ * it, so the state block stays mapped.
  */
 void routeHandler(int signo, siginfo_t *, void *) {
   const KeepErrno keep;
@@ -122,8 +181,13 @@ void routeHandler(int signo, siginfo_t *, void *) {
     if (route.signo != signo) continue;
     route.users++;
     if (route.signo == signo) {
-      add64(route.state, word::HostSignals, 1);
-      record(route.state, route.irq, 1);
+      if (load32(route.state, word::Strategy) == strategy::HostMask &&
+          load32(route.state, word::Tid) != static_cast<std::int32_t>(syscall(SYS_gettid)) && vcpuPost(route.state, route.irq, now()) >= 0) {
+        add64(route.state, word::Forwarded, 1);
+      } else {
+        add64(route.state, word::HostSignals, 1);
+        record(route.state, route.irq, 1);
+      }
     }
     route.users--;
   }
@@ -138,6 +202,10 @@ int installVcpuHandlers() {
   if (sigaction(kTimerSignal, &action, nullptr) != 0) return -errno;
   action.sa_sigaction = eventHandler;
   if (sigaction(kEventSignal, &action, nullptr) != 0) return -errno;
+  action.sa_sigaction = standardEventHandler;
+  if (sigaction(kStandardEventSignal, &action, nullptr) != 0) return -errno;
+  action.sa_sigaction = sampleHandler;
+  if (sigaction(kSampleSignal, &action, nullptr) != 0) return -errno;
   return 0;
 }
 

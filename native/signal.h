@@ -28,8 +28,14 @@ struct Route {
 constexpr int kMaxRoutes = 256;
 extern Route routes[kMaxRoutes];
 
-/* Records `times` events on `irq` (0 to 15) in a state block and wakes the vCPU if it sleeps. Any thread, any handler. */
-void record(void *state, unsigned irq, std::uint64_t times);
+/*
+ * Records `times` events on `irq` (0 to 15) in a state block and wakes the vCPU if it sleeps. Any thread, any handler.
+ * `stampNs` is when the first of them began, by CLOCK_MONOTONIC; 0 = now.
+ */
+void record(void *state, unsigned irq, std::uint64_t times, std::uint64_t stampNs = 0);
+
+/* An event for a vCPU whose strategy decides the way: recorded at once, or as a signal that its mask may hold back. */
+void raise(void *state, unsigned irq);
 
 /* Wakes the vCPU thread if it sleeps; what it shall see in the attention word has been stored before. */
 void wake(void *state);

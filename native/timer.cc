@@ -8,6 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "state.h"
+
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
@@ -39,12 +41,14 @@ int timerArm(std::int64_t deadlineNs) {
   const Vcpu *vcpu = vcpuCurrent();
   if (vcpu == nullptr) return -ESRCH;
   /* A zero setting would disarm. */
+  add64(vcpu->state, word::HostCalls, 1);
   return set(vcpu->timer, deadlineNs > 0 ? deadlineNs : 1);
 }
 
 int timerDisarm() {
   const Vcpu *vcpu = vcpuCurrent();
   if (vcpu == nullptr) return -ESRCH;
+  add64(vcpu->state, word::HostCalls, 1);
   return set(vcpu->timer, 0);
 }
 

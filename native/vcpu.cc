@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "mask.h"
+#include "sampler.h"
 #include "signal.h"
 #include "state.h"
 #include "timer.h"
@@ -63,6 +65,8 @@ void unblockSignals() {
   sigset_t signals;
   sigemptyset(&signals);
   for (int signo = kTimerSignal; signo <= SIGRTMAX; signo++) sigaddset(&signals, signo);
+  sigaddset(&signals, kStandardEventSignal);
+  sigaddset(&signals, kSampleSignal);
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
 }
 
@@ -116,6 +120,8 @@ int vcpuUnbind() {
   if (current == nullptr) return -ESRCH;
   Vcpu &vcpu = *current;
   timer_delete(vcpu.timer);
+  samplerStop();
+  maskOpen();
   /* With the lock held nobody sends more events; what is queued for this thread is taken on the way out of a system call. */
   sched_yield();
   store32(vcpu.state, word::Tid, 0);
@@ -157,6 +163,7 @@ std::int32_t vcpuWait(std::int64_t timeoutNs, int *error) {
   while (now < end && (pending = load32(state, word::Attention)) == 0) {
     const timespec remaining{(end - now) / 1'000'000'000, (end - now) % 1'000'000'000};
     syscall(SYS_futex, word32(state, word::Attention), FUTEX_WAIT_PRIVATE, 0, &remaining, nullptr, 0);
+    add64(state, word::HostCalls, 1);
     now = monotonicNow();
   }
   store32(state, word::Waiting, 0);
@@ -165,19 +172,45 @@ std::int32_t vcpuWait(std::int64_t timeoutNs, int *error) {
   return load32(state, word::Attention);
 }
 
-int vcpuSignal(void *state, unsigned irq) {
-  std::lock_guard<std::mutex> hold(lock);
+/* Takes back what a sender has counted and could not send. False: a handler has taken it along with others, so it did arrive. */
+static bool takeBack(void *state, unsigned irq) {
+  std::int32_t *inHost = word32(state, word::InHost + irq * 4);
+  std::int32_t count = __atomic_load_n(inHost, __ATOMIC_SEQ_CST);
+  while (count > 0 && !__atomic_compare_exchange_n(inHost, &count, count - 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+  }
+  return count > 0;
+}
+
+/* Without the lock, for handlers: the slots are static, and a signal that comes after its binding has ended is recognised as stale. */
+int vcpuPost(void *state, unsigned irq, std::uint64_t sentNs) {
   for (unsigned slot = 0; slot < kMaxVcpus; slot++) {
     const std::uint32_t generation = vcpus[slot].generation;
     if ((generation & 1) == 0 || vcpus[slot].state != state) continue;
+    const pid_t tid = vcpus[slot].tid;
     siginfo_t info{};
     info.si_code = SI_QUEUE;
     info.si_pid = getpid();
-    info.si_uid = getuid();
+    /* Nobody asks who sent it: the field carries the low half of the time instead. */
+    info.si_uid = static_cast<uid_t>(sentNs);
     info.si_value.sival_ptr = reinterpret_cast<void *>(makeToken(generation, slot, irq));
-    return syscall(SYS_rt_tgsigqueueinfo, getpid(), vcpus[slot].tid, kEventSignal, &info) == 0 ? 0 : -errno;
+    __atomic_fetch_add(word32(state, word::InHost + irq * 4), 1, __ATOMIC_SEQ_CST);
+    if (load32(state, word::MaskSignals) == mask_signals::Realtime) {
+      if (syscall(SYS_rt_tgsigqueueinfo, getpid(), tid, kEventSignal, &info) == 0) return 0;
+      if (errno != EAGAIN) return takeBack(state, irq) ? -errno : 0;
+    }
+    /* A standard signal needs no place in the queue: without one only its siginfo is missing. (signal(7)) */
+    if (syscall(SYS_rt_tgsigqueueinfo, getpid(), tid, kStandardEventSignal, &info) != 0) return takeBack(state, irq) ? -errno : 0;
+    return load32(state, word::MaskSignals) == mask_signals::Realtime ? 1 : 0;
   }
   return -ESRCH;
+}
+
+int vcpuSignal(void *state, unsigned irq) {
+  std::lock_guard<std::mutex> hold(lock);
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  const int result = vcpuPost(state, irq, static_cast<std::uint64_t>(now.tv_sec * 1'000'000'000LL + now.tv_nsec));
+  return result < 0 ? result : 0;
 }
 
 }  // namespace romulus

@@ -22,6 +22,14 @@ namespace romulus {
 constexpr int kTimerSignal = 34;
 constexpr int kEventSignal = 35;
 
+/*
+ * Two standard signals that nobody else uses: Linux itself never sends the first, and nothing in Node sets the timer that sends the
+ * second. kStandardEventSignal carries events where standard signals are asked for (Word.MaskSignals); its siginfo is that of the
+ * first of all that merge. kSampleSignal is the profiler's timer, which no guest can mask. src/hostSignals.ts refuses both to users.
+ */
+constexpr int kStandardEventSignal = SIGSTKFLT;
+constexpr int kSampleSignal = SIGVTALRM;
+
 /* One bound vCPU thread. Slots are static and never freed, so a handler may look at any of them at any time. */
 struct Vcpu {
   /* Odd while bound; each binding has its own value, so that a signal of an earlier one is recognised as stale. */
@@ -31,9 +39,16 @@ struct Vcpu {
   Memory *memory = nullptr;
   pid_t tid = 0;
   timer_t timer{};
+  /* The profiler's timer, if it runs. */
+  timer_t sampler{};
+  bool hasSampler = false;
   void *alternateStack = nullptr;
   stack_t previousStack{};
 };
+
+/* Values of word::Waiting other than 0: asleep on the futex; asleep with the mask open for the moment. */
+constexpr std::int32_t kWaitsOnFutex = 1;
+constexpr std::int32_t kWaitsForSignal = 2;
 
 constexpr unsigned kMaxVcpus = 64;
 extern Vcpu vcpus[kMaxVcpus];
@@ -59,6 +74,13 @@ Vcpu *vcpuCurrent();
 
 /* Threads bound now. */
 int vcpuLive();
+
+/*
+ * Sends an event to the vCPU thread that is bound to `state`, as a signal of the kind in word::MaskSignals; counts it in word::InHost
+ * until a handler takes it. Never loses one: where the queue of real-time signals is full, a standard signal goes instead. Stamped with
+ * `sentNs` (CLOCK_MONOTONIC). Safe in signal handlers, on any thread. 0, 1 when the queue was full, -ESRCH when no thread is bound.
+ */
+int vcpuPost(void *state, unsigned irq, std::uint64_t sentNs);
 
 /*
  * Sleeps until the attention word is not 0, at most `timeoutNs`. May return earlier with 0: see kMaxSleepNs in vcpu.cc.

@@ -16,6 +16,11 @@ export const TIMER_SIGNAL = 34;
 /** Signal of events sent to a vCPU thread: `kEventSignal` in native/vcpu.h. */
 export const EVENT_SIGNAL = 35;
 
+/** Standard signal of events, for machines that ask for one: `kStandardEventSignal` in native/vcpu.h. */
+export const STANDARD_EVENT_SIGNAL = 16;
+/** Signal of the profiler's timer: `kSampleSignal` in native/vcpu.h. */
+export const SAMPLE_SIGNAL = 26;
+
 /** Signals that stay with the host, and why. */
 const REFUSED: Readonly<Record<string, string>> = {
   SIGKILL: 'no process can catch it',
@@ -30,6 +35,8 @@ const REFUSED: Readonly<Record<string, string>> = {
   SIGCHLD: 'Node needs it to notice the end of child processes',
   SIGPIPE: 'Node ignores it and gets an error instead',
   SIGPROF: "V8's profiler uses it",
+  SIGSTKFLT: 'the virtual CPUs use it themselves',
+  SIGVTALRM: 'the profiler of guests uses it',
   SIGWINCH: 'Node needs it to follow the size of the terminal',
   SIGCONT: "the shell's job control uses it",
   SIGTSTP: "the shell's job control uses it",

@@ -1,7 +1,17 @@
 /** The public API: machines, what they tell, and the errors they throw. Nothing else of the package is for importing. */
 export { Machine } from './machine/machine.js';
 export type { FileOption, MachineEvents, MachineOptions, SignalRoute } from './machine/machine.js';
+export { remus } from './machine/remus.js';
 export type { Ended, NamedFile } from './machine/messages.js';
-export type { LineStatistics, RomCallStatistics, Statistics } from './machine/statistics.js';
+export type {
+  LineStatistics,
+  RomCallStatistics,
+  Statistics,
+  StrategyStatistics,
+  TrapStatistics,
+} from './machine/statistics.js';
+export type { LatencyBucket, LatencySummary } from './irq/latency.js';
+export type { StrategyName } from './irq/strategies/index.js';
+export type { Profile, Sample } from './profile/sampler.js';
 export { ExitReason } from './vcpu/layout.js';
 export { ConfigError, GuestKilled, HostError, RomulusError } from './errors.js';

@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { getSystemErrorMap, getSystemErrorName } from 'node:util';
 import { ConfigError, HostError } from './errors.js';
 import { checkRoutable, EVENT_SIGNAL, signalName, TIMER_SIGNAL } from './hostSignals.js';
+import type { TranslatorHost, TranslatorUsage } from './translator/host.js';
 import { STATE_BYTES } from './vcpu/layout.js';
 
 /** What native/addon.cc exports: results below 0 are negated errno values. */
@@ -30,12 +31,46 @@ interface Addon {
   signalRoute(signo: number, state: ArrayBuffer, irq: number): number;
   signalUnroute(route: number): number;
   signalStorm(pid: number, signo: number, count: number): number;
+  maskClose(): number;
+  maskOpen(): number;
+  maskWait(timeoutNs: number): number;
+  samplerStart(periodNs: number): number;
+  samplerStop(): number;
+  train(state: ArrayBuffer, irq: number, rateHz: number, durationNs: number): Train | number;
   monotonicNs(): number;
   realtimeNs(): number;
   probe(): { memfd: number; executable: number; timer: number };
   fpuOpen(code: ArrayBuffer, words: Int32Array): (() => void) | number;
   fpuClose(run: () => void): number;
   fpuFeatures(): number;
+  xlateOpen(
+    ram: ArrayBuffer,
+    state: ArrayBuffer,
+    code: ArrayBuffer,
+    direct: Uint8Array,
+    maxMappings: number,
+  ): number;
+  xlateClose(slot: number): number;
+  xlateEntry(slot: number): (() => void) | number;
+  xlateUsage(slot: number): TranslatorUsage | number;
+  xlateLive(): number;
+  windowSelect(slot: number, window: number, twin: number): number;
+  windowRevalidate(slot: number, window: number, user: number): number;
+  windowRevalidatePage(slot: number, window: number, linear: number, user: number): number;
+  windowClear(slot: number, window: number): number;
+  windowsClear(slot: number): number;
+  windowsProtect(slot: number, frame: number): number;
+  windowsDropCode(slot: number, frame: number): number;
+  windowsDropAllCode(slot: number): number;
+  fsgsbase(): boolean;
+}
+
+/** What became of a train of events. */
+export interface Train {
+  readonly sent: number;
+  /** How often the host's queue of real-time signals was full; a standard signal went instead. */
+  readonly full: number;
+  readonly elapsedNs: number;
 }
 
 /** Largest memory: what one ArrayBuffer of Node 20 takes, in whole pages. */
@@ -206,6 +241,48 @@ export class Native {
     return check('signals', this._addon.signalStorm(pid, signo, count));
   }
 
+  /**
+   * Blocks the signals of events on the bound thread: the guest's CLI under host-mask. `maskOpen` unblocks them; what was pending has
+   * been taken by its handlers when it returns. Both do nothing where nothing is to change.
+   */
+  maskClose(): void {
+    const result = this._addon.maskClose();
+    if (result !== 0) throw hostError('signal mask', result);
+  }
+
+  maskOpen(): void {
+    const result = this._addon.maskOpen();
+    if (result !== 0) throw hostError('signal mask', result);
+  }
+
+  /** As `vcpuWait`, with the mask open only while the thread sleeps and closed afterwards. */
+  maskWait(timeoutNs = Infinity): number {
+    return check('vCPU wait', this._addon.maskWait(checkNs(timeoutNs)));
+  }
+
+  /** Sets `Attention.Sample` of the bound thread's vCPU every `periodNs`, whatever is masked, until `samplerStop` or unbinding. */
+  samplerStart(periodNs: number): void {
+    if (!(periodNs >= 1000)) throw badArgument(`a period of ${periodNs} ns`, 'at least 1000 ns');
+    check('sampling timer', this._addon.samplerStart(checkNs(periodNs)));
+  }
+
+  samplerStop(): void {
+    check('sampling timer', this._addon.samplerStop());
+  }
+
+  /**
+   * Sends events on an irq to a bound vCPU thread, as signals at a rate. Blocks the calling thread.
+   *
+   * @param rateHz events a second; 0 = as fast as the host takes them. What the host reached is `sent` over `elapsedNs`
+   */
+  train(state: ArrayBufferLike, irq: number, rateHz: number, durationNs: number): Train {
+    checkState(state);
+    if (!(rateHz >= 0 && rateHz <= 1e9)) throw badArgument(`a rate of ${rateHz} Hz`, '0 to 10^9');
+    const result = this._addon.train(state, checkIrq(irq), rateHz, checkNs(durationNs));
+    if (typeof result === 'number') throw hostError('event train', result);
+    return result;
+  }
+
   /** CLOCK_MONOTONIC in ns. */
   monotonicNs(): number {
     return this._addon.monotonicNs();
@@ -245,6 +322,58 @@ export class Native {
   fpuFeatures(): { readonly sse3: boolean; readonly ssse3: boolean } {
     const bits = this._addon.fpuFeatures();
     return { sse3: (bits & 1) !== 0, ssse3: (bits & 2) !== 0 };
+  }
+
+  /**
+   * Opens what translated code needs, for the calling vCPU thread.
+   *
+   * @param ram guest RAM, @param state the state block, @param code the code buffer: ArrayBuffers of `memoryMap`
+   * @param direct `PhysMemory.direct`
+   * @param maxMappings most host mappings of the windows; 0 = what the host allows
+   * @throws HostError EPERM or EACCES where the host forbids executable mappings of a memfd, EMFILE for too many machines
+   */
+  translatorOpen(
+    ram: ArrayBufferLike,
+    state: ArrayBufferLike,
+    code: ArrayBuffer,
+    direct: Uint8Array,
+    maxMappings = 0,
+  ): TranslatorHost {
+    if (!(ram instanceof ArrayBuffer)) throw badArgument('this memory', 'an ArrayBuffer of memoryMap()');
+    checkState(state);
+    const addon = this._addon;
+    const slot = check('translator', addon.xlateOpen(ram, state, code, direct, maxMappings));
+    const enter = addon.xlateEntry(slot);
+    if (typeof enter === 'number') throw hostError('translator', enter);
+    return {
+      code: new Uint8Array(code),
+      enter,
+      select: (window, twin) => void check('window', addon.windowSelect(slot, window, twin)),
+      revalidate: (window, user) => void check('window', addon.windowRevalidate(slot, window, user ? 1 : 0)),
+      revalidatePage: (window, linear, user) =>
+        void check('window', addon.windowRevalidatePage(slot, window, linear, user ? 1 : 0)),
+      clear: (window) => void check('window', addon.windowClear(slot, window)),
+      clearAll: () => void check('windows', addon.windowsClear(slot)),
+      protect: (frame) => void check('windows', addon.windowsProtect(slot, frame)),
+      dropCode: (frame) => void check('windows', addon.windowsDropCode(slot, frame)),
+      dropAllCode: () => void check('windows', addon.windowsDropAllCode(slot)),
+      usage: () => {
+        const usage = addon.xlateUsage(slot);
+        if (typeof usage === 'number') throw hostError('translator', usage);
+        return usage;
+      },
+      dispose: () => void check('translator', addon.xlateClose(slot)),
+    };
+  }
+
+  /** Translators open in this process now. */
+  liveTranslators(): number {
+    return this._addon.xlateLive();
+  }
+
+  /** Whether the GS base can be changed without a system call. */
+  hasFsgsbase(): boolean {
+    return this._addon.fsgsbase();
   }
 
   /** Tries out what the host offers. */

@@ -136,6 +136,41 @@ const checkFile =
       throw wrongType(key, 'a path or { name: string, bytes: Uint8Array }', value);
   };
 
+const checkFiles =
+  (key: string) =>
+  (value: unknown): void => {
+    if (Array.isArray(value) && value.length > 0) value.forEach(checkFile(key));
+    else checkFile(key)(value);
+  };
+
+/** What a machine can trace, by QEMU's names; `interp/trace.ts` says what each is. */
+const traceItemNames = ['in_asm', 'exec', 'cpu', 'int'];
+
+/** Throws `BAD_TRACE` unless `items` are things that can be traced. */
+function checkTraceItems(items: readonly unknown[]): void {
+  const unknown = items.find((item) => !traceItemNames.includes(item as string));
+  if (items.length === 0 || unknown !== undefined)
+    throw new ConfigError('BAD_TRACE', `cannot trace '${String(unknown ?? '')}'; give some of ${traceItemNames.join(',')}`);
+}
+
+/**
+ * Parses `in_asm,int`.
+ *
+ * @throws ConfigError `BAD_TRACE`
+ */
+export function parseTraceItems(text: string): string[] {
+  const items = text.split(',');
+  checkTraceItems(items);
+  return items;
+}
+
+function checkTrace(value: unknown): void {
+  const { items, file } = (value ?? {}) as { items?: unknown; file?: unknown };
+  if (!Array.isArray(items) || !['undefined', 'string'].includes(typeof file))
+    throw wrongType('trace', "{ items: ['int', ...], file?: string }", value);
+  checkTraceItems(items as unknown[]);
+}
+
 function checkAbortSignal(value: unknown): void {
   if (!(value instanceof AbortSignal)) throw wrongType('signal', 'an AbortSignal', value);
 }
@@ -143,6 +178,37 @@ function checkAbortSignal(value: unknown): void {
 function wrongType(key: string, wanted: string, value: unknown): ConfigError {
   const found = value === null ? 'null' : value === '' ? 'an empty string' : `a value of type ${typeof value}`;
   return new ConfigError('BAD_OPTION', `option '${key}' must be ${wanted}, but is ${found}`);
+}
+
+/** Engines that can run the guest; `auto` takes the fastest that this host allows. */
+export const engineNames = ['auto', 'interpreter', 'translator'] as const;
+export type EngineName = (typeof engineNames)[number];
+
+const checkedEngine = (value: unknown, what: string): unknown => oneOf(value, engineNames, 'BAD_ENGINE', what);
+
+/** Names of the interrupt strategies; `irq/strategies/` has an object for each. */
+export const strategyNames = ['virtual-mask', 'host-mask', 'trap-and-emulate'] as const;
+const signalKinds = ['realtime', 'standard'] as const;
+
+function oneOf(value: unknown, names: readonly string[], code: string, what: string): unknown {
+  if (typeof value === 'string' && names.includes(value)) return value;
+  throw new ConfigError(code, `${what} does not exist; give ${names.slice(0, -1).join(', ')} or ${names.at(-1)}`);
+}
+
+const checkedStrategy = (value: unknown, what: string): unknown => oneOf(value, strategyNames, 'BAD_STRATEGY', what);
+
+const checkedSignalKind = (value: unknown, what: string): unknown =>
+  oneOf(value, signalKinds, 'BAD_SIGNAL_KIND', what);
+
+const MAX_PROFILE_HZ = 20_000;
+
+/** Throws `BAD_PROFILE_RATE` unless `rateHz` is a rate at which the profiler can sample. */
+export function checkProfileHz(rateHz: unknown): void {
+  if (typeof rateHz === 'number' && rateHz >= 1 && rateHz <= MAX_PROFILE_HZ) return;
+  throw new ConfigError(
+    'BAD_PROFILE_RATE',
+    `sampling ${String(rateHz)} times a second is not possible; give 1 to ${MAX_PROFILE_HZ}`,
+  );
 }
 
 export const machineOptions: readonly OptionRow[] = [
@@ -154,10 +220,16 @@ export const machineOptions: readonly OptionRow[] = [
     check: checkFile('kernel'),
   },
   {
+    key: 'bios',
+    flags: '--bios <file>',
+    help: 'start from the reset vector of a flat firmware image of up to 256 KiB instead of a kernel',
+    check: checkFile('bios'),
+  },
+  {
     key: 'initrd',
     flags: '--initrd <file>',
-    help: 'initial RAM disk (for a multiboot kernel: its module)',
-    check: checkFile('initrd'),
+    help: 'initial RAM disk (for a multiboot kernel: its module, or several as FILE,FILE)',
+    check: checkFiles('initrd'),
   },
   { key: 'append', flags: '--append <text>', help: 'kernel command line', check: checkType('append', 'string') },
   {
@@ -183,6 +255,32 @@ export const machineOptions: readonly OptionRow[] = [
     help: 'do without the native addon: no POSIX timer, the clock is polled',
     check: checkType('native', 'boolean'),
   },
+  {
+    key: 'engine',
+    flags: '--engine <name>',
+    help: 'what runs the guest: auto, interpreter or translator',
+    defaultText: 'auto',
+    parse: (text) => checkedEngine(text, `engine '${text}'`),
+    check: (value) => void checkedEngine(value, `option 'engine': ${String(value)}`),
+  },
+  {
+    key: 'interrupts',
+    flags: '--interrupts <strategy>',
+    help: 'how the guest interrupt flag reaches the host: virtual-mask, host-mask or trap-and-emulate',
+    defaultText: 'virtual-mask',
+    parse: (text) => checkedStrategy(text, `interrupt strategy '${text}'`),
+    check: (value) => void checkedStrategy(value, `option 'interrupts': ${String(value)}`),
+  },
+  {
+    key: 'maskSignals',
+    flags: '--mask-signals <kind>',
+    help: 'signals that carry events to the virtual CPU: realtime ones queue, standard ones merge',
+    defaultText: 'realtime',
+    parse: (text) => checkedSignalKind(text, `kind of signal '${text}'`),
+    check: (value) => void checkedSignalKind(value, `option 'maskSignals': ${String(value)}`),
+  },
+  { key: 'profileHz', help: 'samples of the profiler a second', check: checkProfileHz },
+  { key: 'trace', help: 'what to trace, and the file that the trace goes to', check: checkTrace },
   { key: 'signal', help: 'stops the machine when aborted', check: checkAbortSignal },
 ];
 
@@ -200,6 +298,11 @@ export function checkMachineOptions(options: object): void {
     }
     if (value !== undefined) row.check(value);
   }
-  if (!('kernel' in options) || options.kernel === undefined)
+  const { kernel, bios, initrd, append } = options as Partial<Record<string, unknown>>;
+  if (kernel === undefined && bios === undefined)
     throw new ConfigError('NO_KERNEL', "option 'kernel' is missing; give a path or { name, bytes }");
+  if (bios === undefined) return;
+  const other = kernel !== undefined ? 'kernel' : initrd !== undefined ? 'initrd' : append !== undefined ? 'append' : undefined;
+  if (other !== undefined)
+    throw new ConfigError('BIOS_AND_KERNEL', `'bios' and '${other}' exclude each other: firmware loads its own kernel`);
 }

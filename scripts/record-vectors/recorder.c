@@ -1,5 +1,5 @@
 /*
- * Runs instruction snippets on the host's own CPU and reports what they did: the other half of record.ts. A 32-bit
+ * Runs instruction snippets on the host's own CPU and reports what they did: the other half of recordSnippets.ts. A 32-bit
  * static program without a library, so that it builds with `gcc -m32` alone. Requests come from standard input, replies go to
  * standard output, both as the plain structs below.
  *

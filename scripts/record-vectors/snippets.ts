@@ -1,6 +1,6 @@
 /**
  * The snippets that are recorded: which encodings, with which operands. Registers 4 (ESP), 6 (ESI) and 7 (EDI) hold pointers, so
- * operands prefer the others. Read before: `../../test/unit/interp/vectors.ts`. Read after: `record.ts`.
+ * operands prefer the others. Read before: `../../test/unit/interp/vectors.ts`. Read after: `recordSnippets.ts`.
  */
 import { DATA } from '../../test/unit/interp/machine.js';
 

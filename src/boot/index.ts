@@ -35,6 +35,8 @@ export function planBoot(image: BootImage, ramBytes: number): BootPlan {
   const { kernel, kernelName } = image;
   const header = findMultibootHeader(kernel);
   if (header !== undefined) return planMultiboot(image, header, ramBytes);
+  if (image.modules !== undefined && image.modules.length > 0)
+    throw kernelError('INITRD_SEVERAL', kernelName, 'takes one initrd; only multiboot kernels take several modules');
   if (isBzImage(kernel)) return planBzImage(image, ramBytes);
   if (isElf(kernel)) return planElf(image, ramBytes);
   throw kernelError('KERNEL_NOT_RECOGNISED', kernelName, `is not a kernel: ${describeUnknown(kernel)}`);

@@ -7,7 +7,7 @@
 import { ConfigError } from '../errors.js';
 import { HIGH_RAM_START, LOW_RAM_END, memoryMap } from './e820.js';
 import { isElf, parseElf, placeElf } from './elf.js';
-import { type BootImage, BootPlan, commandLineBytes, hex, kernelError } from './plan.js';
+import { type BootImage, type BootModule, BootPlan, commandLineBytes, hex, kernelError } from './plan.js';
 
 /** The header is wholly within this much of the file, on a 4-byte boundary. (§3.1) */
 const SEARCH_BYTES = 8192;
@@ -145,9 +145,10 @@ function placeInfo(plan: BootPlan, image: BootImage): number {
   const line = [image.kernelName, image.append ?? ''].filter((part) => part !== '').join(' ');
   set(16, plan.placeLow('kernel command line', commandLineBytes(line)));
   if (image.initrd !== undefined) {
+    const modules = [{ bytes: image.initrd, name: image.initrdName ?? 'initrd' }, ...(image.modules ?? [])];
     flags |= InfoFlag.Modules;
-    set(20, 1);
-    set(24, placeModule(plan, image.initrd, image.initrdName ?? 'initrd'));
+    set(20, modules.length);
+    set(24, placeModules(plan, modules));
   }
   const map = multibootMap(plan.ramBytes);
   set(44, map.length);
@@ -157,14 +158,16 @@ function placeInfo(plan: BootPlan, image: BootImage): number {
   return plan.placeLow('multiboot information', new Uint8Array(info.buffer));
 }
 
-/** One module, page-aligned whether the kernel asks for it or not; returns the address of its entry in the module list. */
-function placeModule(plan: BootPlan, bytes: Uint8Array, name: string): number {
-  const start = plan.placeInitrdAfterKernel(bytes);
-  const entry = new DataView(new ArrayBuffer(16));
-  entry.setUint32(0, start, true);
-  entry.setUint32(4, start + bytes.length, true);
-  entry.setUint32(8, plan.placeLow('module name', commandLineBytes(name)), true);
-  return plan.placeLow('module list', new Uint8Array(entry.buffer));
+/** Modules, page-aligned whether the kernel asks for it or not; returns the address of the list of their entries. */
+function placeModules(plan: BootPlan, modules: readonly BootModule[]): number {
+  const list = new DataView(new ArrayBuffer(16 * modules.length));
+  modules.forEach(({ bytes, name }, index) => {
+    const start = plan.placeInitrdAfterKernel(bytes);
+    list.setUint32(16 * index, start, true);
+    list.setUint32(16 * index + 4, start + bytes.length, true);
+    list.setUint32(16 * index + 8, plan.placeLow('module name', commandLineBytes(name)), true);
+  });
+  return plan.placeLow('module list', new Uint8Array(list.buffer));
 }
 
 /** The memory map in multiboot's form: each entry preceded by its size, not counting the size field. (§3.3) */

@@ -8,15 +8,23 @@
 import { ConfigError } from '../errors.js';
 import { BIOS_DATA_AREA, BIOS_DATA_END, biosDataArea, HIGH_RAM_START, LOW_RAM_END } from './e820.js';
 
+/** A multiboot module: a file that the loader puts into memory, and the string that goes with it. */
+export interface BootModule {
+  readonly bytes: Uint8Array;
+  readonly name: string;
+}
+
 /** What the caller wants booted. */
 export interface BootImage {
   /** The kernel file's contents. */
   readonly kernel: Uint8Array;
   /** Its name, for messages and for the first word of a multiboot command line. */
   readonly kernelName: string;
-  /** Initial RAM disk, or the one multiboot module. */
+  /** Initial RAM disk, or the first multiboot module. */
   readonly initrd?: Uint8Array | undefined;
   readonly initrdName?: string | undefined;
+  /** Multiboot modules behind the first one. */
+  readonly modules?: readonly BootModule[] | undefined;
   /** Kernel command line. */
   readonly append?: string | undefined;
 }

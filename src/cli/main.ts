@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { RomulusError } from '../errors.js';
+import { addCompareOptions, COMPARE_EXAMPLES, type CompareOptions } from './compareOptions.js';
 import { addRunOptions, toRunOptions } from './options.js';
 import { translateQemu } from './qemu.js';
 import { EXIT_STATUS_HELP, run } from './run.js';
@@ -102,6 +103,17 @@ function describeProgram(progress: Progress): Command {
       process.stdout.write(`${json ? JSON.stringify(report, null, 2) : formatDoctor(report)}\n`);
     });
 
+  const compareCommand = program
+    .command('compare')
+    .description('measure the interrupt strategies against each other on this host')
+    .addHelpText('after', `\n${COMPARE_EXAMPLES}`)
+    .action(async (options: CompareOptions) => {
+      progress.isActing = true;
+      const { runCompare } = await import('./compare.js');
+      await runCompare(options);
+    });
+  addCompareOptions(compareCommand);
+
   program
     .command('rom')
     .description('build the VMI ROM and print its header, entries and disassembly')
@@ -111,6 +123,38 @@ function describeProgram(progress: Progress): Command {
       progress.isActing = true;
       const { rom } = await import('./rom.js');
       rom(output);
+    });
+
+  program
+    .command('disasm')
+    .description('print the instructions of a kernel, a firmware image or any flat code')
+    .argument('<file>', 'ELF, multiboot image, bzImage, or flat code')
+    .option('--base <address>', 'read the file as flat code that lies there')
+    .option('--16', 'as 16-bit code')
+    .option('--start <address>', 'first address to print')
+    .option('--end <address>', 'first address not to print')
+    .addHelpText('after', '\nExamples:\n  romulus disasm vmlinux --start 0xc0100000 | less\n  romulus disasm boot.bin --base 0x7c00 --16')
+    .action(async (path: string, given: Record<'base' | 'start' | 'end', string | undefined> & { 16?: boolean }) => {
+      const { disasm, parseAddress } = await import('./disasm.js');
+      const address = (text: string | undefined): number | undefined => (text === undefined ? undefined : parseAddress(text));
+      const [base, start, end] = [given.base, given.start, given.end].map(address);
+      progress.isActing = true;
+      const { stdout } = process;
+      // A reader that has seen enough, such as head, ends the printing.
+      stdout.on('error', () => undefined);
+      disasm(
+        path,
+        {
+          ...(base !== undefined && { base }),
+          ...(start !== undefined && { start }),
+          ...(end !== undefined && { end }),
+          is16Bit: given[16] === true,
+        },
+        (text) => {
+          stdout.write(text);
+          return stdout.writable;
+        },
+      );
     });
   return program;
 }
@@ -129,7 +173,7 @@ function checkFirstWord(word: string): void {
 function toLine(error: Error, command: string | undefined, isActing: boolean): string {
   const text = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
   if (isActing) return `romulus: ${text}`;
-  const named = command !== undefined && /^\w/.test(command) && ['run', 'doctor', 'rom'].includes(command);
+  const named = command !== undefined && /^\w/.test(command) && ['run', 'doctor', 'rom', 'compare', 'disasm'].includes(command);
   return `romulus: ${text}; see 'romulus ${named ? `${command} ` : ''}--help'`;
 }
 

@@ -5,22 +5,46 @@
  */
 import { Option, type Command } from 'commander';
 import { ConfigError } from '../errors.js';
-import { checkMachineOptions, machineOptions, type OptionRow, type SignalRouteValue } from '../options.js';
+import type { TraceItem } from '../interp/trace.js';
+import type { StrategyName } from '../irq/strategies/index.js';
+import {
+  checkMachineOptions,
+  checkProfileHz,
+  machineOptions,
+  parseTraceItems,
+  type EngineName,
+  type OptionRow,
+  type SignalRouteValue,
+} from '../options.js';
 
 /** What `romulus run` was told, parsed and checked. */
 export interface RunOptions {
   /** Undefined = Remus. */
   readonly kernel?: string;
+  /** Firmware to start from instead of a kernel. */
+  readonly bios?: string;
+  /** One file, or several multiboot modules with commas between. */
   readonly initrd?: string;
   readonly append?: string;
   readonly memoryBytes?: number;
   readonly signals?: readonly SignalRouteValue[];
   readonly rom?: boolean;
   readonly native?: boolean;
+  readonly interrupts?: StrategyName;
+  readonly engine?: EngineName;
+  readonly maskSignals?: 'realtime' | 'standard';
   readonly stats?: boolean;
+  /** File for folded stacks; the flame graph goes next to it. */
+  readonly profile?: string;
+  /** Samples a second. */
+  readonly profileHz?: number;
+  /** A System.map for the profile. */
+  readonly symbols?: string;
   /** File name, or `stdio`. */
   readonly debugcon?: string;
   readonly timeoutMs?: number;
+  readonly traceItems?: readonly TraceItem[];
+  readonly traceFile?: string;
   readonly verbose?: boolean;
 }
 
@@ -38,6 +62,13 @@ export function parseTimeout(text: string): number {
   return seconds * 1000;
 }
 
+/** @throws ConfigError `BAD_PROFILE_RATE` */
+function parseProfileRate(text: string): number {
+  const rateHz = text.trim() === '' ? NaN : Number(text);
+  checkProfileHz(rateHz);
+  return rateHz;
+}
+
 interface RunRow extends Omit<OptionRow, 'check'> {
   readonly flags: string;
 }
@@ -50,6 +81,30 @@ const terminalOptions: readonly RunRow[] = [
     help: 'stop the machine after this time, with exit status 124',
     parse: parseTimeout,
   },
+  {
+    key: 'profile',
+    flags: '--profile <file>',
+    help: 'sample where the guest runs; write folded stacks to this file and a flame graph to FILE.html',
+  },
+  {
+    key: 'profileHz',
+    flags: '--profile-rate <hz>',
+    help: 'samples a second, 1 to 20000',
+    defaultText: '1000',
+    parse: parseProfileRate,
+  },
+  {
+    key: 'symbols',
+    flags: '--symbols <file>',
+    help: "System.map or ELF file with the guest kernel's names, for --profile",
+  },
+  {
+    key: 'traceItems',
+    flags: '-d, --trace <items>',
+    help: 'trace in_asm, exec, cpu or int (several with commas); slow',
+    parse: parseTraceItems,
+  },
+  { key: 'traceFile', flags: '-D, --trace-file <file>', help: 'where the trace goes (default: standard error)' },
   { key: 'stats', flags: '--stats', help: 'print the counters when the machine ends: interrupts, ROM calls, exits' },
   { key: 'verbose', flags: '-v, --verbose', help: 'say on stderr what is done; also turns debug output on' },
 ];
@@ -88,6 +143,8 @@ export function toRunOptions(command: Command): RunOptions {
   const ofMachine = Object.fromEntries(
     Object.entries(options).filter(([key]) => machineOptions.some((row) => row.key === key)),
   );
-  checkMachineOptions({ kernel: 'remus.elf', ...ofMachine });
+  checkMachineOptions(ofMachine.bios === undefined ? { kernel: 'remus.elf', ...ofMachine } : ofMachine);
+  if (options.traceFile !== undefined && options.traceItems === undefined)
+    throw new ConfigError('BAD_TRACE', '-D needs -d: say what to trace, such as -d in_asm,int');
   return options;
 }

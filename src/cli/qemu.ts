@@ -9,7 +9,7 @@ import { ConfigError } from '../errors.js';
 import { runRows } from './options.js';
 
 /** QEMU options with a value that are spelled here with two dashes. */
-const renamed = ['kernel', 'initrd', 'append', 'debugcon'] as const;
+const renamed = ['kernel', 'bios', 'initrd', 'append', 'debugcon'] as const;
 
 /** QEMU options that ask for what Romulus does anyway, with the values that do so; undefined = takes no value. */
 const implied: Readonly<Record<string, readonly string[] | undefined>> = {
@@ -29,7 +29,7 @@ const refused: readonly [options: readonly string[], hint: string][] = [
   ],
   [['net', 'netdev', 'nic'], 'there is no network card'],
   [['smp'], 'the machine has one processor'],
-  [['cpu', 'machine', 'M', 'bios'], 'there is one kind of machine: leave it out'],
+  [['cpu', 'machine', 'M'], 'there is one kind of machine: leave it out'],
   [['enable-kvm', 'accel', 'no-kvm'], 'no KVM is used: leave it out'],
   [['vga', 'sdl', 'curses', 'vnc'], 'there is no graphics card, the console is the terminal: leave it out'],
   [['gdb', 's', 'S'], 'there is no debugger stub: Ctrl-A s shows the registers'],

@@ -4,18 +4,20 @@
  * The order is the story: machine, terminal, signals, start, wait, give back, report. Read before: `options.ts`, `terminal.ts`,
  * `signals.ts`. Read after: `../machine/machine.ts`.
  */
-import { createWriteStream, existsSync, openSync } from 'node:fs';
+import { createWriteStream, openSync } from 'node:fs';
+import { basename } from 'node:path';
 import type { Writable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
-import { ConfigError, HostError } from '../errors.js';
+import { HostError } from '../errors.js';
 import { enableLog } from '../log.js';
 import { DEFAULT_MEMORY_BYTES } from '../options.js';
 import { ExitReason } from '../vcpu/layout.js';
 import type { Ended } from '../machine/messages.js';
 import type { MachineOptions } from '../machine/machine.js';
+import { remus } from '../machine/remus.js';
 import type { RunOptions } from './options.js';
+import { DEFAULT_PROFILE_HZ, prepareProfile, writeProfile } from './profile.js';
 import { statusOfSignal, watchSignals } from './signals.js';
-import { formatStatistics } from './stats.js';
+import { formatStatistics, formatTranslator } from './stats.js';
 import { Terminal, TERMINAL_HELP, type TerminalCommand } from './terminal.js';
 
 /** Exit status when --timeout has ended the machine, as of timeout(1). */
@@ -30,9 +32,6 @@ export const EXIT_STATUS_HELP = `Exit status:
   70   the guest died: triple fault, halt with interrupts off, broken contract
   124  --timeout
   128+ number of the signal that ended Romulus`;
-
-/** The packaged guest, built next to the program. */
-const packaged = (name: string): string => fileURLToPath(new URL(`../../guest/${name}`, import.meta.url));
 
 const say = (text: string): void => void process.stderr.write(`romulus: ${text}\n`);
 
@@ -54,9 +53,18 @@ export async function run(options: RunOptions): Promise<number> {
   if (options.verbose) enableLog();
   const machineOptions = toMachineOptions(options);
   const debugOutput = options.debugcon === undefined ? undefined : openDebugOutput(options.debugcon);
+  const kernelName = programName(machineOptions);
+  const profileFiles =
+    options.profile === undefined ? undefined : prepareProfile(options.profile, kernelName, options.symbols);
+  if (profileFiles?.warning !== undefined) say(profileFiles.warning);
   const { Machine } = await import('../machine/machine.js');
   const machine = new Machine(machineOptions);
   if (debugOutput !== undefined) machine.on('debug', (bytes) => debugOutput.write(bytes));
+  if (debugOutput !== undefined && debugOutput !== process.stdout)
+    debugOutput.once('error', (error) => {
+      machine.removeAllListeners('debug');
+      say(`cannot write to '${options.debugcon}' any more, debug output is dropped: ${error.message}`);
+    });
 
   let hostReason: HostReason | undefined;
   const stop = (reason: HostReason): void => {
@@ -84,12 +92,19 @@ export async function run(options: RunOptions): Promise<number> {
     terminal.open();
     if (!machine.isNative && options.native !== false)
       say("the native addon is not loaded, so the guest's clock is polled; 'romulus doctor' says why");
+    const choice = machine.engine;
+    if (choice !== undefined && (options.verbose || choice.isFallback)) say(`the ${choice.name} runs the guest: ${choice.why}`);
     if (options.verbose) say(describeStart(machineOptions, machine.isNative));
     if (terminal.isInteractive) say('Ctrl-A x ends the machine, Ctrl-A h lists the other keys');
     const ended = await machine.ended;
     await printed;
     terminal.close();
+    const profile = machine.profile();
+    if (profileFiles !== undefined && profile !== undefined)
+      say(writeProfile(profile, profileFiles, basename(kernelName)));
     if (options.stats) process.stderr.write(`${formatStatistics(machine.stats())}\n`);
+    const translator = machine.translatorStatistics();
+    if (options.stats && translator !== undefined) process.stderr.write(`\n${formatTranslator(translator)}\n`);
     return conclude(ended, hostReason, options.verbose === true);
   } catch (error) {
     // A machine that was stopped while it started has its reason already.
@@ -104,22 +119,24 @@ export async function run(options: RunOptions): Promise<number> {
 }
 
 function toMachineOptions(options: RunOptions): MachineOptions {
-  const { kernel, initrd, append, memoryBytes, signals, rom, native } = options;
+  const { kernel, bios, initrd, append, memoryBytes, signals, rom, native, interrupts, maskSignals, engine } = options;
   const defined = {
     ...(append !== undefined && { append }),
     ...(memoryBytes !== undefined && { memoryBytes }),
     ...(signals !== undefined && { signals }),
     ...(rom !== undefined && { rom }),
     ...(native !== undefined && { native }),
+    ...(interrupts !== undefined && { interrupts }),
+    ...(engine !== undefined && { engine }),
+    ...(maskSignals !== undefined && { maskSignals }),
+    ...(options.traceItems !== undefined && { trace: { items: options.traceItems, file: options.traceFile } }),
+    ...(options.profile !== undefined && { profileHz: options.profileHz ?? DEFAULT_PROFILE_HZ }),
   };
-  if (kernel !== undefined) return { kernel, initrd, ...defined };
-  const remus = packaged('remus.elf');
-  if (!existsSync(remus))
-    throw new ConfigError(
-      'NO_KERNEL',
-      "Remus, the packaged kernel, is not built; run 'npm run build' or name another with --kernel",
-    );
-  return { kernel: remus, initrd: initrd ?? packaged('initrd.tar'), ...defined };
+  const files = initrd?.split(',');
+  if (bios !== undefined) return { bios, ...defined };
+  if (kernel !== undefined) return { kernel, initrd: files, ...defined };
+  const guest = remus();
+  return { kernel: guest.kernel, initrd: files ?? guest.initrd, ...defined };
 }
 
 /** @throws HostError `FILE_UNWRITABLE` */
@@ -139,9 +156,15 @@ function startTimeout(timeoutMs: number, stop: (reason: HostReason) => void): No
   return setTimeout(() => stop({ status: STATUS_TIMEOUT, message }), timeoutMs);
 }
 
+/** File name of the kernel or the BIOS. */
+function programName(options: MachineOptions): string {
+  const file = options.kernel ?? options.bios ?? '';
+  return typeof file === 'string' ? file : file.name;
+}
+
 function describeStart(options: MachineOptions, isNative: boolean): string {
   const memoryMiB = (options.memoryBytes ?? DEFAULT_MEMORY_BYTES) / 2 ** 20;
-  const kernel = typeof options.kernel === 'string' ? options.kernel : options.kernel.name;
+  const kernel = programName(options);
   const rom = options.rom === false ? 'no ROM' : 'VMI ROM';
   return `booting ${kernel} with ${memoryMiB} MiB, ${rom}, ${isNative ? 'POSIX timer and signals' : 'polled clock'}`;
 }

@@ -20,11 +20,19 @@ const CLOSE_ENTRIES = 16;
 /** Pages with steps at most; an array takes 32 KiB of host memory. When there are more, all are dropped. */
 const MAX_PAGES = 4096;
 
+/**
+ * Steps at most, of some 600 bytes of host memory each: more than a kernel and its programs have instructions in use, and a bound for
+ * a guest that runs through memory which holds no code at all.
+ */
+export const MAX_STEPS = 1 << 19;
+
 export class CodeCache {
   private readonly _pages16: (Step[] | undefined)[];
   private readonly _pages32: (Step[] | undefined)[];
   private readonly _empty: Step[];
   private _count = 0;
+  /** Steps kept since all were dropped; those of single pages that were dropped since are counted still. */
+  private _kept = 0;
   /** 1 for pages whose steps check their bytes. */
   private readonly _checked: Uint8Array;
   /** Calls of `steps`, as a measure of time; the value at the last drop; which page that was, and how often in a row. */
@@ -59,6 +67,7 @@ export class CodeCache {
    */
   steps(pageNumber: number, codeSize: 2 | 4): Step[] | undefined {
     this._entries++;
+    if (this._kept >= MAX_STEPS) this._dropAll();
     const pages = codeSize === 4 ? this._pages32 : this._pages16;
     const known = pageNumber < pages.length ? pages[pageNumber] : undefined;
     if (known !== undefined) return known;
@@ -69,6 +78,11 @@ export class CodeCache {
     pages[pageNumber] = steps;
     this._count++;
     return steps;
+  }
+
+  /** Says that a step was put into an array of `steps`. Its page has 4096 at most, so that asking at the next page is soon enough. */
+  noteKept(): void {
+    this._kept++;
   }
 
   /** True when writes to this page are not followed: a step kept for it must compare its bytes with memory when it runs. */
@@ -100,5 +114,6 @@ export class CodeCache {
     this._pages32.fill(undefined);
     this._checked.fill(0);
     this._count = 0;
+    this._kept = 0;
   }
 }

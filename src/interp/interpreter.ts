@@ -13,15 +13,18 @@ import { Segment } from '../x86/instruction.js';
 import type { Instruction } from '../x86/instruction.js';
 import { GuestFault, Vector } from '../x86/vectors.js';
 import type { PhysMemory } from '../memory/phys.js';
+import { hasCodeBreakpoint, matchCode } from '../vcpu/debug.js';
 import { debugTrap, deliverException } from '../vcpu/deliver.js';
 import { Eflag, NO_FETCH_PAGE, settle } from '../vcpu/flags.js';
 import { SegmentWord, Word } from '../vcpu/layout.js';
 import type { Vcpu } from '../vcpu/vcpu.js';
-import { bind } from './binders.js';
+import { bind, bindInPlace } from './binders.js';
 import { CodeCache } from './codeCache.js';
 import { CodeFetch } from './fetch.js';
 import { Step } from './step.js';
 import type { Engine } from './step.js';
+import type { Tracer } from './trace.js';
+import { TrapPath } from './trapPath.js';
 import { UnimplementedInstruction } from './unimplemented.js';
 
 const CS_BASE = Word.Segments + Segment.Cs * SegmentWord.Count + SegmentWord.Base;
@@ -48,6 +51,7 @@ const nothing: Instruction = {
   operandSize: 4,
   addressSize: 4,
   prefixes: 0,
+  modRm: -1,
   segment: Segment.Ds,
   operands: [],
   memory: undefined,
@@ -56,6 +60,7 @@ const nothing: Instruction = {
 export class Interpreter implements Engine {
   eip = 0;
   single = false;
+  trapPath: TrapPath | undefined = undefined;
 
   private readonly _cache: CodeCache;
   private readonly _fetch: CodeFetch;
@@ -78,10 +83,12 @@ export class Interpreter implements Engine {
   /**
    * @param cpu the vCPU to run
    * @param phys the memory behind `cpu.mmu`
+   * @param _tracer sees every instruction that is decoded
    */
   constructor(
     readonly cpu: Vcpu,
     readonly phys: PhysMemory,
+    private readonly _tracer?: Tracer,
   ) {
     this._missing = new Step(nothing, () => this._decodeAndRun());
     this._cache = new CodeCache(phys, this._missing, (pageNumber) => {
@@ -98,6 +105,11 @@ export class Interpreter implements Engine {
   setRom(start: number, sizeBytes: number): void {
     this._romStart = start;
     this._romEnd = start + sizeBytes;
+  }
+
+  /** Makes sensitive instructions of the guest's kernel trap (strategy trap-and-emulate). To be called before the first one runs. */
+  trapSensitive(): void {
+    this.trapPath = new TrapPath(this, this.phys, (instruction) => bindInPlace(instruction, this));
   }
 
   /**
@@ -156,11 +168,17 @@ export class Interpreter implements Engine {
           const linear = (eip + words[CS_BASE]) | 0;
           if ((linear & PAGE_MASK) !== cpu.fetchPage) {
             if (!this._running()) break;
-            if (this._prepare(linear)) {
-              this._stepOne();
-              left--;
+            // Counted before it can fault: a guest whose handler cannot be fetched shall use its limit up, too.
+            left--;
+            if (cpu.debugHits !== 0 && words[Word.Shadow] === 0) {
+              this._trapDebug(0);
               continue;
             }
+            if (this._prepare(linear)) {
+              this._stepOne();
+              continue;
+            }
+            left++;
           }
           this.eip = eip;
           const step = this._steps[linear & OFFSET_MASK];
@@ -168,6 +186,7 @@ export class Interpreter implements Engine {
           left--;
           step.execute(cpu, step);
         }
+        if (cpu.debugHits !== 0 && words[Word.Shadow] === 0) this._trapDebug(0);
         return limit - left + this._extra;
       } catch (error) {
         this._deliver(error);
@@ -186,6 +205,7 @@ export class Interpreter implements Engine {
   private _prepare(linear: number): boolean {
     const cpu = this.cpu;
     if ((cpu.words[Word.Eflags] & (Eflag.TF | Eflag.RF)) !== 0 || cpu.words[Word.Shadow] !== 0) return true;
+    if (cpu.codeBreakpoints && hasCodeBreakpoint(cpu, linear)) return true;
     this.eip = cpu.words[Word.Eip];
     const limit = cpu.words[CS_LIMIT];
     if (limit !== -1) {
@@ -221,12 +241,19 @@ export class Interpreter implements Engine {
     const linear = (this.eip + cpu.words[CS_BASE]) | 0;
     const phys = cpu.mmu.translateFetch(linear);
     this._fetch.begin(this.eip, linear, phys);
-    const step = bind(decode(this._fetch, cpu.codeSize), this);
+    const bound = bind(decode(this._fetch, cpu.codeSize), this);
+    const step = this._tracer === undefined ? bound : this._traced(this._tracer, bound, linear);
     if (this._keep && !this._fetch.crossed) {
       const checked = this._cache.isChecked(this._page);
       this._steps[linear & OFFSET_MASK] = checked ? this._checked(step, phys) : step;
+      this._cache.noteKept();
     }
     return step;
+  }
+
+  private _traced(tracer: Tracer, step: Step, linear: number): Step {
+    const bytes = Uint8Array.from({ length: step.length }, (_, index) => this._fetch.byte(index));
+    return tracer.wrap(step, this.eip, linear, bytes);
   }
 
   /** A step that runs `step` if its bytes at `phys` are still the same, and otherwise what is there now. */
@@ -254,20 +281,47 @@ export class Interpreter implements Engine {
   private _stepOne(): void {
     const cpu = this.cpu;
     const words = cpu.words;
+    const stackSwitched = this._trapHeld && words[Word.Shadow] !== 0;
     words[Word.Shadow] = 0;
     this._trapHeld = false;
+    if (cpu.codeBreakpoints && !stackSwitched && this._takeCodeBreakpoint()) return;
     const trap = (words[Word.Eflags] & Eflag.TF) !== 0;
     // RF covers one instruction (SDM 3B, "Debug Registers"); IRET may set it again for the next
     words[Word.Eflags] &= ~Eflag.RF;
     this.single = true;
     try {
       const step = this._executeOne();
-      if (trap && !this._trapHeld && !this._clearedBySoftwareInterrupt(step)) debugTrap(cpu, Dr6.BS);
+      if (!this._trapHeld) this._trapDebug(trap && !this._clearedBySoftwareInterrupt(step) ? Dr6.BS : 0);
     } catch (error) {
       this._deliver(error);
     } finally {
       this.single = false;
     }
+  }
+
+  /** Delivers the trap of the breakpoints met by the last instruction and of `conditions`, if there is any. */
+  private _trapDebug(conditions: number): void {
+    const cpu = this.cpu;
+    const bits = cpu.debugHits | conditions;
+    cpu.debugHits = 0;
+    if (bits !== 0) debugTrap(cpu, bits);
+    cpu.fetchPage = NO_FETCH_PAGE;
+  }
+
+  /**
+   * Delivers the fault of an instruction breakpoint at EIP, unless RF says that it has been seen. It comes before any fault of the
+   * fetch (SDM 3A, table "Priority Among Concurrent Events").
+   */
+  private _takeCodeBreakpoint(): boolean {
+    const cpu = this.cpu;
+    const words = cpu.words;
+    if ((words[Word.Eflags] & Eflag.RF) !== 0) return false;
+    const hits = matchCode(cpu, words[Word.Eip] + words[CS_BASE]);
+    if (hits === 0) return false;
+    words[Word.Dr0 + 6] |= hits;
+    this.eip = words[Word.Eip];
+    this._deliver(new GuestFault(Vector.DB, undefined));
+    return true;
   }
 
   /** INT n and its kin clear TF on their way in, and with it their own trap (SDM 3B, "Single-Step Exception Condition"). */
@@ -303,9 +357,11 @@ export class Interpreter implements Engine {
 
   shadow(stackSwitch: boolean): void {
     const words = this.cpu.words;
-    if (this.single) {
+    // a breakpoint at the next instruction needs the way that looks for it
+    if (this.single || this.cpu.codeBreakpoints) {
       words[Word.Shadow] = 1;
       this._trapHeld = stackSwitch;
+      this.cpu.fetchPage = NO_FETCH_PAGE;
       return;
     }
     // a stack switch right after another one is not covered (SDM 2, POP); STI is: it turned IF on
@@ -348,6 +404,8 @@ export class Interpreter implements Engine {
     cpu.words[Word.Eip] = this.eip;
     settle(cpu);
     if (!(error instanceof GuestFault)) throw error;
+    // the accesses of an instruction that faulted will be made again
+    cpu.debugHits = 0;
     deliverException(cpu, error);
     cpu.fetchPage = NO_FETCH_PAGE;
   }

@@ -178,6 +178,7 @@ const cmpxchgMemory: Execute = (cpu, s) => {
 
 const cmpxchg8b: Execute = (cpu, s) => {
   const linear = linearModify(cpu, s, 8);
+  cpu.mmu.requireAligned(linear, 8);
   const words = cpu.words;
   const low = cpu.mmu.read32(linear);
   const high = cpu.mmu.read32((linear + 4) | 0);

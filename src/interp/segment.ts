@@ -12,6 +12,7 @@ import { SegmentWord, Word } from '../vcpu/layout.js';
 import {
   lar,
   linearRead,
+  linearWrite,
   loadLdtr,
   loadSegment,
   loadTr,
@@ -24,7 +25,7 @@ import {
   verw,
 } from '../vcpu/segments.js';
 import type { Vcpu } from '../vcpu/vcpu.js';
-import { effective, getRegister, linearModify, load, loadAt, setRegister, store16 } from './operands.js';
+import { effective, getRegister, load, loadAt, setRegister, store16 } from './operands.js';
 import type { Binder, Execute, Step } from './step.js';
 
 function selectorOf(cpu: Vcpu, segment: number): number {
@@ -121,9 +122,17 @@ function adjustRpl(cpu: Vcpu, selector: number, step: Step): number {
 }
 
 const arplRegister: Execute = (cpu, s) => void (cpu.halves[s.dst] = adjustRpl(cpu, cpu.halves[s.dst], s));
+/** Memory is written, and has to be writable, only when the RPL changes. */
 const arplMemory: Execute = (cpu, s) => {
-  const linear = linearModify(cpu, s, 2);
-  cpu.mmu.write16(linear, adjustRpl(cpu, cpu.mmu.read16(linear), s));
+  const offset = effective(cpu, s);
+  const selector = cpu.mmu.read16(linearRead(cpu, s.segment, offset, 2));
+  if ((selector & 3) < (getRegister(cpu, s.src, 2) & 3)) {
+    const linear = linearWrite(cpu, s.segment, offset, 2);
+    cpu.mmu.probeWrite(linear, 2);
+    cpu.mmu.write16(linear, adjustRpl(cpu, selector, s));
+  } else {
+    adjustRpl(cpu, selector, s);
+  }
 };
 
 export const segmentBinders = {

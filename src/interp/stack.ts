@@ -18,6 +18,7 @@ import {
   probePushes,
   push16,
   push32,
+  stackLinear,
 } from '../vcpu/segments.js';
 import { Mode } from '../vcpu/vcpu.js';
 import type { Vcpu } from '../vcpu/vcpu.js';
@@ -131,22 +132,27 @@ const popf: Execute = (cpu, s) => {
   setEflags(cpu, pop(cpu, s.operandSize) & ~Eflag.RF, mask);
 };
 
-/** ENTER. All reads and all checks come before the first push, so that a fault leaves EBP, ESP and the stack alone. */
+/**
+ * ENTER. All reads and all checks come before the first push, so that a fault leaves EBP, ESP and the stack alone. One check is for a
+ * write at the final ESP, though there is none (SDM 2, ENTER, exceptions).
+ */
 const enter: Execute = (cpu, s) => {
   const size = s.operandSize;
   const words = cpu.words;
   const allocated = s.imm & 0xffff;
   const level = s.imm2 & 31;
-  const mask = cpu.stackMask;
-  const links: number[] = [];
-  for (let i = 1; i < level; i++) {
-    const linear = linearRead(cpu, Segment.Ss, (words[Word.Ebp] - i * size) & mask, size);
-    links.push(loadAt(cpu, linear, size));
-  }
+  const base = words[Word.Ebp];
+  const link = (i: number): number => {
+    const linear = linearRead(cpu, Segment.Ss, (base - i * size) & cpu.stackMask, size);
+    return loadAt(cpu, linear, size);
+  };
+  for (let i = 1; i < level; i++) link(i);
   probePushes(cpu, 1 + level, size);
-  push(cpu, words[Word.Ebp], size);
+  cpu.mmu.probeWrite(stackLinear(cpu, -(1 + level) * size - allocated, size, true), size);
+  push(cpu, base, size);
   const frame = words[Word.Esp];
-  for (const link of links) push(cpu, link, size);
+  // read again: the new frame may lie over the old one
+  for (let i = 1; i < level; i++) push(cpu, link(i), size);
   if (level > 0) push(cpu, frame, size);
   if (size === 4) words[Word.Ebp] = frame;
   else cpu.halves[Word.Ebp * 2] = frame;

@@ -21,6 +21,8 @@ export interface Engine {
   readonly eip: number;
   /** True while only one instruction is wanted: TF is set, or `step()` was called. */
   readonly single: boolean;
+  /** What sensitive instructions go through; undefined: they are executed in place. */
+  readonly trapPath?: { wrap(execute: Execute): Execute } | undefined;
   /**
    * Holds interrupts off for the next instruction: runs it at once, or sets `Word.Shadow` when only one is wanted.
    * @param stackSwitch MOV SS or POP SS, which hold single-step traps off too; false for STI

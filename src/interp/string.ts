@@ -70,9 +70,12 @@ function compare(cpu: Vcpu, a: number, b: number, sizeBytes: number): void {
   cpu.lazySource = (b << shift) >> shift;
 }
 
+/** Both segments are checked before either operand is read, and ES:EDI is read first, as processors do. */
 const cmps: Iteration = (cpu, s, size) => {
-  const a = loadAt(cpu, sourceLinear(cpu, s, size), size);
-  const b = loadAt(cpu, linearRead(cpu, Segment.Es, destinationOffset(cpu, s), size), size);
+  const source = sourceLinear(cpu, s, size);
+  const destination = linearRead(cpu, Segment.Es, destinationOffset(cpu, s), size);
+  const b = loadAt(cpu, destination, size);
+  const a = loadAt(cpu, source, size);
   compare(cpu, a, b, size);
   advance(cpu, Word.Esi, s, size);
   advance(cpu, Word.Edi, s, size);
@@ -87,7 +90,6 @@ const scas: Iteration = (cpu, s, size) => {
 /** The destination is checked before the port is read: a read may not be repeatable. */
 const ins: Iteration = (cpu, s, size) => {
   const port = cpu.halves[DX];
-  checkIo(cpu, port, size);
   const linear = linearWrite(cpu, Segment.Es, destinationOffset(cpu, s), size);
   cpu.mmu.probeWrite(linear, size);
   storeAt(cpu, linear, size, cpu.hooks.ports.read(port, size) | 0);
@@ -96,7 +98,6 @@ const ins: Iteration = (cpu, s, size) => {
 
 const outs: Iteration = (cpu, s, size) => {
   const port = cpu.halves[DX];
-  checkIo(cpu, port, size);
   const value = loadAt(cpu, sourceLinear(cpu, s, size), size);
   cpu.hooks.ports.write(port, size, value >>> 0);
   advance(cpu, Word.Esi, s, size);
@@ -118,10 +119,13 @@ function setCount(cpu: Vcpu, step: Step, count: number): void {
  */
 type Bulk = (engine: Engine, step: Step, sizeBytes: 1 | 2 | 4, limit: number) => number;
 
-/** Whether `Bulk` may be tried: 32-bit addresses, upwards, through a flat ES, whose offsets are linear addresses. */
+/**
+ * Whether `Bulk` may be tried: 32-bit addresses, upwards, through a flat ES, whose offsets are linear addresses, and with nobody who
+ * wants to see single accesses (data breakpoints, alignment checks).
+ */
 function canBulk(cpu: Vcpu, step: Step): boolean {
   const upwards = (cpu.words[Word.Eflags] & Eflag.DF) === 0;
-  return step.addressMask === -1 && upwards && (cpu.flatWrite & (1 << Segment.Es)) !== 0;
+  return step.addressMask === -1 && upwards && (cpu.flatWrite & (1 << Segment.Es)) !== 0 && cpu.mmu.isPlain;
 }
 
 /** Elements from `linear` to the end of its page. */
@@ -197,7 +201,7 @@ function repeat(engine: Engine, iteration: Iteration, size: 1 | 2 | 4, until: Un
       setCount(cpu, s, count);
       if (count === 0) return;
       if (until !== Until.Count && zf(cpu) === (until === Until.Equal)) return;
-      if (burst <= 0 || words[Word.Attention] !== 0 || words[Word.ExitReason] !== 0) {
+      if (burst <= 0 || words[Word.Attention] !== 0 || words[Word.ExitReason] !== 0 || cpu.debugHits !== 0) {
         words[Word.Eip] = engine.eip;
         return;
       }
@@ -216,12 +220,25 @@ function stringInstruction(iteration: Iteration, compares: boolean, bulk: Bulk =
   };
 }
 
+/** INS and OUTS: the port is checked even when ECX is 0, so that a program without the right to it faults under REP as well. */
+function portString(iteration: Iteration): Binder {
+  const inner = stringInstruction(iteration, false);
+  return (instruction, step, engine) => {
+    const size = elementSize(instruction);
+    const execute = inner(instruction, step, engine);
+    return (cpu, s) => {
+      checkIo(cpu, cpu.halves[DX], size);
+      execute(cpu, s);
+    };
+  };
+}
+
 export const stringBinders = {
   MOVS: stringInstruction(movs, false, bulkMovs),
   CMPS: stringInstruction(cmps, true),
   SCAS: stringInstruction(scas, true),
   LODS: stringInstruction(lods, false),
   STOS: stringInstruction(stos, false, bulkStos),
-  INS: stringInstruction(ins, false),
-  OUTS: stringInstruction(outs, false),
+  INS: portString(ins),
+  OUTS: portString(outs),
 } satisfies Partial<Record<Mnemonic, Binder>>;

@@ -5,7 +5,6 @@
  * Read before: `segment.ts`. Read after: `binders.ts`.
  */
 import { OperandKind } from '../x86/instruction.js';
-import { Cr0 } from '../x86/control.js';
 import type { Mnemonic } from '../x86/mnemonics.js';
 import { GuestFault, Vector } from '../x86/vectors.js';
 import {
@@ -23,7 +22,7 @@ import {
   writeDebug,
   wrmsr,
 } from '../vcpu/control.js';
-import { Eflag, NO_FETCH_PAGE, enableInterrupts } from '../vcpu/flags.js';
+import { disableInterrupts, Eflag, NO_FETCH_PAGE, enableInterrupts } from '../vcpu/flags.js';
 import { SegmentWord, Word } from '../vcpu/layout.js';
 import { linearRead, linearWrite } from '../vcpu/segments.js';
 import type { Vcpu } from '../vcpu/vcpu.js';
@@ -42,6 +41,15 @@ const cli: Execute = (cpu) => {
   checkIopl(cpu);
   cpu.words[Word.InterruptFlag] = 0;
 };
+
+/** Of a machine whose strategy wants to know: `Vcpu.flagSwitch`. */
+const cliSwitched: Execute = (cpu) => {
+  checkIopl(cpu);
+  disableInterrupts(cpu);
+};
+
+/** Chosen when the instruction is decoded, so that a machine of strategy virtual-mask pays one store and nothing for the others. */
+const bindCli: Binder = (_instruction, _step, engine) => (engine.cpu.flagSwitch === undefined ? cli : cliSwitched);
 
 const bindSti: Binder = (_instruction, _step, engine) => (cpu) => {
   checkIopl(cpu);
@@ -129,12 +137,6 @@ const undefinedInstruction: Execute = () => {
   throw new GuestFault(Vector.UD, undefined);
 };
 
-/** WAIT: no x87 exception can be pending yet; only the task-switch check is left (SDM 2, WAIT). */
-const wait: Execute = (cpu) => {
-  const both = Cr0.MP | Cr0.TS;
-  if ((cpu.words[Word.Cr0] & both) === both) throw new GuestFault(Vector.NM, undefined);
-};
-
 /** No performance counter exists: every index is #GP(0), as is CPL > 0 without CR4.PCE. */
 const rdpmc: Execute = () => {
   throw new GuestFault(Vector.GP, 0);
@@ -143,7 +145,7 @@ const rdpmc: Execute = () => {
 const nop: Execute = () => undefined;
 
 export const systemBinders = {
-  CLI: () => cli,
+  CLI: bindCli,
   STI: bindSti,
   HLT: () => hlt,
   IN: bindIn,
@@ -164,7 +166,6 @@ export const systemBinders = {
   RDPMC: () => rdpmc,
   CPUID: () => (cpu) => cpuid(cpu, cpu.words[Word.Eax], cpu.words[Word.Ecx]),
   VMCALL: (_instruction, _step, engine) => () => engine.romCall(),
-  WAIT: () => wait,
   // outside system-management mode, which does not exist here (SDM 2, RSM)
   RSM: () => undefinedInstruction,
   UD: () => undefinedInstruction,

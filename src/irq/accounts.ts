@@ -22,6 +22,9 @@ export interface Latency {
 }
 
 export class EventAccounts {
+  /** The line of the last delivery, and when its event was recorded; 0 = that is not known (level-triggered, or the stamp came late). */
+  deliveredIrq = 0;
+  recordedNs = 0;
   private readonly _words: Int32Array;
   private readonly _samples = new Uint32Array(IRQ_COUNT * LATENCY_SAMPLES);
   private readonly _taken = new Float64Array(IRQ_COUNT);
@@ -62,6 +65,8 @@ export class EventAccounts {
     this._words[stamp + 1] = 0;
     Atomics.and(this._words, Word.PicIrr, ~(1 << irq));
     increment(this._words, Word.Delivered + 2 * irq);
+    this.deliveredIrq = irq;
+    this.recordedNs = recordedNs;
     // No stamp: the recording thread has set the bit but not come to the stamp yet.
     if (recordedNs !== 0) this._sample(irq, nowNs - recordedNs);
   }
@@ -70,6 +75,7 @@ export class EventAccounts {
   deliverLevel(irq: number): void {
     increment(this._words, Word.Raised + 2 * irq);
     increment(this._words, Word.Delivered + 2 * irq);
+    this.recordedNs = 0;
   }
 
   /** Takes line `irq`'s event, if there is one, out of the IRR undelivered. */

@@ -13,15 +13,24 @@ import { I8254 } from '../devices/i8254.js';
 import { Mc146818 } from '../devices/mc146818.js';
 import { type SerialBackend, Uart16550 } from '../devices/uart16550.js';
 import { Interpreter } from '../interp/interpreter.js';
+import type { Tracer } from '../interp/trace.js';
+import { HostError } from '../errors.js';
 import { I8259Pair } from '../irq/i8259.js';
+import { Latencies } from '../irq/latency.js';
 import { IrqLines } from '../irq/lines.js';
+import { makeStrategy, type StrategyName } from '../irq/strategies/index.js';
+import type { InterruptStrategy } from '../irq/strategies/strategy.js';
 import { log } from '../log.js';
 import { Mmu } from '../memory/mmu.js';
 import { PhysMemory } from '../memory/phys.js';
+import { Sampler } from '../profile/sampler.js';
 import { Rom } from '../rom/rom.js';
 import { Deadlines } from '../time/deadlines.js';
-import { ExitReason } from '../vcpu/layout.js';
-import { Vcpu } from '../vcpu/vcpu.js';
+import { ExitReason, Word } from '../vcpu/layout.js';
+import { Vcpu, type FpuHelper } from '../vcpu/vcpu.js';
+import type { TranslatorHost } from '../translator/host.js';
+import { Translator, type TranslatorOptions } from '../translator/engine.js';
+import { slotAt } from '../rom/slots.js';
 import type { ByteRing } from './byteRing.js';
 import { Ending } from './ending.js';
 import type { VcpuHost } from './host.js';
@@ -32,17 +41,30 @@ export interface BoardParts {
   /** The state block, `STATE_BYTES` long, zeroed. */
   readonly state: ArrayBufferLike;
   readonly host: VcpuHost;
+  /** The host's FPU; without it the processor has none. */
+  readonly fpu?: FpuHelper | undefined;
+  /** What the translator needs of the host; without it the interpreter runs everything. */
+  readonly translator?: ((phys: PhysMemory) => TranslatorHost) | undefined;
+  readonly translatorOptions?: TranslatorOptions | undefined;
   /** Whether the VMI ROM is plugged in. */
   readonly rom: boolean;
   readonly consoleInput: ByteRing;
   readonly consoleOutput: ByteRing;
   readonly debugOutput: ByteRing;
+  /** Writes down what the CPU does. */
+  readonly tracer?: Tracer | undefined;
   /** There is output for a reader that had run out of it. */
   readonly onOutput: () => void;
   /** There is room for a writer of input that had run out of it. */
   readonly onInputDrained: () => void;
   /** Whether the machine is to stay paused. */
   readonly paused: () => boolean;
+  /** How the guest's IF reaches the host. Default virtual-mask. */
+  readonly interrupts?: StrategyName;
+  /** Shared memory for the histograms of `Latencies`; undefined = they are not kept. */
+  readonly latencies?: ArrayBufferLike | undefined;
+  /** Samples of the profiler a second; undefined = there is no profiler. */
+  readonly profileHz?: number | undefined;
 }
 
 const enum Irq {
@@ -50,6 +72,7 @@ const enum Irq {
   Keyboard = 1,
   Com1 = 4,
   Clock = 8,
+  Coprocessor = 13,
 }
 
 export class Board {
@@ -57,12 +80,19 @@ export class Board {
   readonly phys: PhysMemory;
   readonly cpu: Vcpu;
   readonly interpreter: Interpreter;
+  /** Undefined: the interpreter runs everything. */
+  readonly translator: Translator | undefined;
+  /** What runs the guest: the translator or the interpreter. */
+  readonly engine: Interpreter | Translator;
   readonly pic: I8259Pair;
   readonly deadlines: Deadlines;
   readonly ports = new PortBus();
   readonly uart: Uart16550;
   readonly rom: Rom | undefined;
   readonly ending: Ending;
+  readonly strategy: InterruptStrategy;
+  readonly latencies: Latencies | undefined;
+  readonly sampler: Sampler | undefined;
   readonly paused: () => boolean;
 
   private readonly _parts: BoardParts;
@@ -125,13 +155,37 @@ export class Board {
       this.phys.sizeBytes,
     );
     this.rom = parts.rom ? rom : undefined;
-    this.interpreter = new Interpreter(this.cpu, this.phys);
+    this.interpreter = new Interpreter(this.cpu, this.phys, parts.tracer);
+    parts.tracer?.attach(this.cpu);
     if (parts.rom) {
       rom.place(this.phys);
       this.interpreter.setRom(rom.base, rom.sizeBytes);
     }
-    this.cpu.hooks = { ports: this.ports, pic: this.pic, rom, tsc: this.host.clock };
+    const translatorHost = parts.translator?.(this.phys);
+    this.translator = translatorHost && new Translator(this.interpreter, translatorHost, parts.translatorOptions);
+    if (parts.rom) this.translator?.setRom(rom.base, rom.sizeBytes, slotAt, () => rom.active);
+    this.engine = this.translator ?? this.interpreter;
+    const coprocessor = lines.trigger(Irq.Coprocessor);
+    this.cpu.hooks = {
+      ports: this.ports,
+      pic: this.pic,
+      rom,
+      tsc: this.host.clock,
+      fpu: parts.fpu,
+      ferr: (asserted) => coprocessor.set(asserted),
+    };
     this.cpu.reset();
+
+    // What the guest's IF does to the host, and who watches.
+    this.strategy = makeStrategy(parts.interrupts ?? 'virtual-mask');
+    words[Word.Strategy] = this.strategy.number;
+    this.strategy.install({
+      cpu: this.cpu,
+      mask: this.host.signalMask,
+      trapSensitive: () => this.interpreter.trapSensitive(),
+    });
+    this.latencies = parts.latencies === undefined ? undefined : new Latencies(parts.latencies);
+    this.sampler = parts.profileHz === undefined ? undefined : this._startSampler(parts.profileHz);
   }
 
   /** The rings have changed: input may have come, output may have room again. */
@@ -159,6 +213,17 @@ export class Board {
     for (const { port, accesses } of this.ports.unclaimed())
       log.bus('no device at port 0x%s: %d accesses', port.toString(16), accesses);
     for (const [msr, accesses] of this.cpu.unknownMsrs) log.bus('no MSR 0x%s: %d accesses', msr.toString(16), accesses);
+  }
+
+  private _startSampler(rateHz: number): Sampler {
+    if (this.host.startSampling === undefined)
+      throw new HostError(
+        'NO_ADDON',
+        "the profiler needs a timer of the host that interrupts the guest at any time, which is the native addon's; run " +
+          '`romulus doctor` to see why it is not there',
+      );
+    this.host.startSampling(1e9 / rateHz);
+    return new Sampler(this.cpu, this.phys, this.rom, rateHz);
   }
 
   private _attach(name: string, base: number, count: number, device: PortDevice): void {

@@ -3,6 +3,7 @@
  * timer and futex), plain Node's (`portableHost.ts`: polling and Atomics.wait) and none (`virtualHost.ts`: time is instructions
  * retired, so that runs repeat exactly).
  */
+import type { SignalMask } from '../irq/strategies/strategy.js';
 import type { Clock, HostTimer } from '../time/clock.js';
 
 export interface VcpuHost {
@@ -16,6 +17,10 @@ export interface VcpuHost {
   wait(): boolean;
   /** Host CLOCK_MONOTONIC in ns, the time base of `Word.RecordedAt`. */
   monotonicNs(): number;
+  /** The signal mask of the vCPU thread, where the host has one to offer. */
+  readonly signalMask?: SignalMask;
+  /** Sets `Attention.Sample` every `periodNs` from now on, whatever is masked. Undefined where the host cannot. */
+  startSampling?(periodNs: number): void;
   /** Called on the vCPU thread when the machine ends. */
   dispose(): void;
 }

@@ -17,14 +17,27 @@ import { Worker } from 'node:worker_threads';
 import { ConfigError, HostError, RomulusError } from '../errors.js';
 import { loadNative, type Native } from '../native.js';
 import { routableSignal } from '../hostSignals.js';
-import { checkIrq, checkMachineOptions, DEFAULT_MEMORY_BYTES, type HostSignal } from '../options.js';
+import { checkIrq, checkMachineOptions, DEFAULT_MEMORY_BYTES, type EngineName, type HostSignal } from '../options.js';
+import type { TraceItem } from '../interp/trace.js';
 import { log } from '../log.js';
+import { Latencies, LATENCIES_BYTES, type LatencySummary } from '../irq/latency.js';
 import { record } from '../irq/record.js';
-import { Attention, ExitReason, STATE_BYTES, Word } from '../vcpu/layout.js';
+import type { StrategyName } from '../irq/strategies/index.js';
+import type { Profile } from '../profile/sampler.js';
+import { Attention, ExitReason, MaskSignals, STATE_BYTES, Word } from '../vcpu/layout.js';
 import { ByteRing } from './byteRing.js';
 import { Console } from './console.js';
-import type { Ended, FromWorker, NamedFile, WorkerSetup } from './messages.js';
+import {
+  isPaused,
+  type Ended,
+  type EngineChoice,
+  type FromWorker,
+  type NamedFile,
+  type SharedRegion,
+  type WorkerSetup,
+} from './messages.js';
 import { attach, closeRegion, openRegion, type View } from './regions.js';
+import type { TranslatorStatistics } from '../translator/stats.js';
 import { readStatistics, type Statistics } from './statistics.js';
 import { describeRegisters } from './report.js';
 
@@ -42,8 +55,11 @@ export interface MachineOptions {
   /** Guest memory in bytes: 8 MiB to 3 GiB, a multiple of 4 KiB. Default 128 MiB. */
   readonly memoryBytes?: number;
   /** Multiboot ELF, ELF vmlinux or bzImage. */
-  readonly kernel: FileOption;
-  readonly initrd?: FileOption | undefined;
+  readonly kernel?: FileOption;
+  /** Flat firmware image of 16 bytes to 256 KiB, instead of a kernel: the machine starts at the reset vector. */
+  readonly bios?: FileOption;
+  /** Initial RAM disk; for a multiboot kernel its module, or several. */
+  readonly initrd?: FileOption | readonly FileOption[] | undefined;
   /** Kernel command line. */
   readonly append?: string;
   /** Whether the VMI ROM is plugged in. Default true. */
@@ -54,12 +70,26 @@ export interface MachineOptions {
   readonly signal?: AbortSignal;
   /** False runs without the addon: no POSIX signals, the clock is polled. Default: the addon where it loads. */
   readonly native?: boolean;
+  /** What runs the guest. Default 'auto': the translator where the host allows it, else the interpreter. */
+  readonly engine?: EngineName;
+  /** How the guest's interrupt flag reaches the host, see docs/interrupts.md. Default 'virtual-mask'. */
+  readonly interrupts?: StrategyName;
+  /** The kind of host signal that carries events to the vCPU thread, where signals do. Default 'realtime'. */
+  readonly maskSignals?: 'realtime' | 'standard';
+  /** What to trace, and the file that the trace goes to (undefined: standard error). Slow. */
+  readonly trace?: { readonly items: readonly TraceItem[]; readonly file?: string | undefined };
+  /** Samples the guest's EIP this often a second, for `profile()`. Needs the addon. */
+  readonly profileHz?: number;
 }
 
 export interface MachineEvents {
+  /** The kernel is loaded and the vCPU runs. */
   running: [];
+  /** Guest time stands still: the vCPU has seen `pause`. */
   paused: [];
+  /** `resume` was called on a paused machine. */
   resumed: [];
+  /** A machine that ran has ended, and everything it held is given back. */
   ended: [Ended];
   /** Bytes the guest wrote to port 0xE9. */
   debug: [Buffer];
@@ -67,11 +97,21 @@ export interface MachineEvents {
 
 const INPUT_BYTES = 4096;
 const OUTPUT_BYTES = 65536;
+/** The end of a machine whose thread had to be ended with it. */
+const FORCED: Ended = {
+  reason: ExitReason.Stopped,
+  status: 0,
+  message: 'stopped by the host by force: the vCPU thread did not answer',
+  report: undefined,
+};
 /** After a stop request, how long the vCPU thread may take before it is ended by force. */
 const STOP_TIMEOUT_MS = 5000;
 
 export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposable {
-  /** What the guest prints (readable) and what it is typed (writable). */
+  /**
+   * What the guest prints (readable) and what it is typed (writable). A guest that prints more than 64 KiB which nobody reads waits for
+   * a reader, as a program does that writes into a pipe; `console.resume()` reads and drops, `console.destroy()` drops for good.
+   */
   readonly console: Console;
   /** Settles when the machine has ended and everything it held is given back. Never rejects. */
   readonly ended: Promise<Ended>;
@@ -83,15 +123,29 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
   private readonly _output = ByteRing.allocate(OUTPUT_BYTES);
   private readonly _debugOutput = ByteRing.allocate(OUTPUT_BYTES);
   private readonly _debug = new ByteRing(this._debugOutput);
+  private readonly _latencyBuffer = new SharedArrayBuffer(LATENCIES_BYTES);
+  private readonly _latencies = new Latencies(this._latencyBuffer);
   private readonly _pause = new SharedArrayBuffer(4);
+  private readonly _pauses = new Int32Array(this._pause);
   /** Routes of host signals, by signal number. */
   private readonly _routed = new Map<number, number>();
+  /** Listeners that stand in for routes where there is no addon, by signal. */
+  private readonly _listeners = new Map<HostSignal, () => void>();
+  private readonly _regions: SharedRegion[] = [];
+  private _stateRegion: SharedRegion | undefined;
   private _state: View | undefined;
   private _words: Int32Array | undefined;
   private _worker: Worker | undefined;
   private _last: Statistics | undefined;
+  private _profile: Profile | undefined;
+  private _engine: EngineChoice | undefined;
+  private _translator: TranslatorStatistics | undefined;
   private _settle!: (ended: Ended) => void;
+  private _isStarted = false;
+  /** `_emitDebug` is going to be called again. */
+  private _isDebugScheduled = false;
   private _isRunning = false;
+  private _isStopAsked = false;
   private _isOver = false;
 
   /** @throws ConfigError for options out of range; nothing is opened before `start`. */
@@ -115,26 +169,79 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
     return this._native !== undefined;
   }
 
+  /** Where the state block is, for tools of this project that send events from threads of their own; undefined while not running. */
+  get stateRegion(): SharedRegion | undefined {
+    return this._words && !this._isOver ? this._stateRegion : undefined;
+  }
+
+  /** Host thread that is the vCPU, as in /proc/PID/task; undefined without the addon and while not running. */
+  get threadId(): number | undefined {
+    const tid = this._words && !this._isOver ? Atomics.load(this._words, Word.Tid) : 0;
+    return tid === 0 ? undefined : tid;
+  }
+
+  /** Which engine runs the guest, and why; undefined before it runs. */
+  get engine(): EngineChoice | undefined {
+    return this._engine;
+  }
+
+  /** What the translator has done, once the machine has ended; undefined where the interpreter ran. */
+  translatorStatistics(): TranslatorStatistics | undefined {
+    return this._translator;
+  }
+
   /**
-   * Loads the kernel and lets the vCPU run.
+   * Loads the kernel and lets the vCPU run. A machine whose start fails is over: `ended` settles and says why.
    *
-   * @throws ConfigError if the kernel or initrd cannot be booted, HostError if the host refuses memory or a thread
+   * @throws ConfigError if the kernel or initrd cannot be booted (`STOPPED` if `stop` came first), HostError if the host refuses
+   *   memory or a thread, the reason of the AbortSignal if that was aborted
    */
   async start(): Promise<void> {
-    if (this._worker || this._isOver)
+    if (this._isStarted || this._isOver)
       throw new ConfigError('ALREADY_STARTED', 'a machine starts once; make another one');
+    this._isStarted = true;
     const abort = this._options.signal;
-    abort?.throwIfAborted();
-    const kernel = await readNamed(this._options.kernel, 'kernel');
-    const initrd = this._options.initrd === undefined ? undefined : await readNamed(this._options.initrd, 'initrd');
-    abort?.throwIfAborted();
+    const onAbort = (): void => void this.stop();
+    abort?.addEventListener('abort', onAbort, { once: true });
+    void this.ended.then(() => abort?.removeEventListener('abort', onAbort));
+    try {
+      abort?.throwIfAborted();
+      const { kernel: kernelOption, bios, initrd = [] } = this._options;
+      const kernel = await readNamed((kernelOption ?? bios)!, bios === undefined ? 'kernel' : 'BIOS');
+      const modules = await Promise.all([initrd].flat().map((file: FileOption) => readNamed(file, 'initrd')));
+      abort?.throwIfAborted();
+      if (this._isOver) throw new ConfigError('STOPPED', 'the machine was stopped before it ran');
+      const started = this._launch(this._share(kernel, modules));
+      for (const route of this._options.signals ?? []) this.onSignal(route.signal, { irq: route.irq });
+      await started;
+    } catch (error) {
+      await this._stopFailed(error);
+      throw error;
+    }
+  }
 
-    const ram = openRegion(this._native, this._memoryBytes, 'romulus-ram');
-    const state = openRegion(this._native, STATE_BYTES, 'romulus-vcpu');
-    // The worker and this view keep the memory alive; the owner's hold ends with the worker.
+  /** Opens the memory that the threads share. */
+  private _share(kernel: NamedFile, modules: readonly NamedFile[]): WorkerSetup {
+    const open = (sizeBytes: number, label: string): SharedRegion => {
+      const region = openRegion(this._native, sizeBytes, label);
+      this._regions.push(region);
+      return region;
+    };
+    const ram = open(this._memoryBytes, 'romulus-ram');
+    const state = open(STATE_BYTES, 'romulus-vcpu');
+    this._stateRegion = state;
     this._state = attach(this._native, state);
     this._words = new Int32Array(this._state.buffer);
-    const setup: WorkerSetup = {
+    const isStandard = this._options.maskSignals === 'standard';
+    this._words[Word.MaskSignals] = isStandard ? MaskSignals.Standard : MaskSignals.Realtime;
+    // A pause() that came before there was a vCPU.
+    this._attention(Attention.Pause);
+    log.machine(
+      '%d MiB of memory, %s',
+      this._memoryBytes / 2 ** 20,
+      this._native ? 'with the addon' : 'without the addon',
+    );
+    return {
       ram,
       state,
       consoleInput: this._input,
@@ -142,28 +249,39 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
       debugOutput: this._debugOutput,
       pause: this._pause,
       kernel,
-      initrd,
+      isBios: this._options.bios !== undefined,
+      modules,
       append: this._options.append ?? '',
       rom: this._options.rom ?? true,
+      interrupts: this._options.interrupts ?? 'virtual-mask',
+      engine: this._options.engine ?? 'auto',
+      latencies: this._latencyBuffer,
+      profileHz: this._options.profileHz,
+      trace: this._options.trace,
     };
-    log.machine(
-      '%d MiB of memory, %s',
-      this._memoryBytes / 2 ** 20,
-      this._native ? 'with the addon' : 'without the addon',
-    );
-    const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData: setup, name: 'romulus-vcpu' });
-    this._worker = worker;
+  }
 
+  /** Starts the vCPU thread. The promise settles when it runs the guest, or will not. */
+  private _launch(setup: WorkerSetup): Promise<void> {
+    const worker = new Worker(new URL('./worker.js', import.meta.url), {
+      workerData: setup,
+      name: 'romulus-vcpu',
+      // That option is for the text that a program is given with -e, and a thread, which has a file, refuses it.
+      ...(process.execArgv.some((word) => word.startsWith('--input-type')) && { execArgv: [] }),
+    });
+    this._worker = worker;
     const started = new Promise<void>((resolve, reject) => {
       let ended: Ended | undefined;
       worker.on('message', (message: FromWorker) => {
         switch (message.type) {
           case 'running':
             this._isRunning = true;
+            this._engine = message.engine;
             resolve();
             this.emit('running');
             break;
           case 'failed':
+            ended = notStarted(message.message);
             reject(toError(message));
             break;
           case 'paused':
@@ -178,33 +296,26 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
             break;
           case 'ended':
             ended = message.ended;
+            this._profile = message.profile;
+            this._translator = message.translator;
             break;
         }
       });
-      worker.on('error', (error) =>
-        reject(new HostError('VCPU_THREAD', `the vCPU thread failed: ${error.message}`, { cause: error })),
-      );
-      // A rejection after `running` is the machine's end, not an error of start().
-      worker.on('error', (error: Error) => (ended ??= crashed(error)));
+      worker.on('error', (error: Error) => {
+        ended ??= crashed(error);
+        // After `running` this is the machine's end and no error of start(): nobody hears the rejection.
+        reject(new HostError('VCPU_THREAD', `the vCPU thread failed: ${error.message}`, { cause: error }));
+      });
       worker.on('exit', () => {
         reject(new HostError('VCPU_THREAD', 'the vCPU thread ended before the guest ran'));
-        this._finish(ended ?? crashed(new Error('the vCPU thread ended without a word')));
-        closeRegion(this._native, ram);
-        closeRegion(this._native, state);
+        this._finish(
+          ended ?? (this._isStopAsked ? FORCED : crashed(new Error('the vCPU thread ended without a word'))),
+        );
       });
     });
-
-    const onAbort = (): void => void this.stop();
-    abort?.addEventListener('abort', onAbort, { once: true });
-    void this.ended.then(() => abort?.removeEventListener('abort', onAbort));
-
-    try {
-      for (const route of this._options.signals ?? []) this.onSignal(route.signal, { irq: route.irq });
-      await started;
-    } catch (error) {
-      await this.stop();
-      throw error;
-    }
+    // Whoever waits for it gets the rejection; start() may have failed for another reason by then.
+    started.catch(() => undefined);
+    return started;
   }
 
   /** Raises an interrupt line once, as an external event: recorded in the virtual PIC, delivered when the guest allows. */
@@ -221,6 +332,13 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
     }
   }
 
+  /** Raises the guest's NMI line once: vector 2, whatever IF says. */
+  nmi(): void {
+    if (!this._words) throw new ConfigError('NOT_RUNNING', 'the machine is not running: no NMI can be raised');
+    Atomics.store(this._words, Word.Nmi, 1);
+    this._attention(Attention.Nmi);
+  }
+
   /** Makes a host signal of this process raise a guest interrupt, until the machine ends. Replaces an earlier route of that signal. */
   onSignal(signal: HostSignal, route: { readonly irq: number }): void {
     checkIrq(route.irq);
@@ -235,23 +353,27 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
       if (!Object.hasOwn(constants.signals, signal)) {
         throw new HostError('NO_ADDON', `${signal} can be routed with the native addon only; use SIGUSR1 or SIGUSR2`);
       }
+      const earlier = this._listeners.get(signal);
       const listener = (): void => this.raise(route.irq);
       process.on(signal, listener);
-      void this.ended.then(() => process.off(signal, listener));
+      this._listeners.set(signal, listener);
+      if (earlier !== undefined) process.off(signal, earlier);
     }
   }
 
   /** Stops guest time at the next safe point; events go on being recorded. */
   pause(): void {
-    if (this._isOver) return;
-    Atomics.store(new Int32Array(this._pause), 0, 1);
+    if (this._isOver || isPaused(this._pauses)) return;
+    Atomics.add(this._pauses, 0, 1);
     this._attention(Attention.Pause);
   }
 
+  /** Lets guest time go on after `pause`. */
   resume(): void {
-    if (Atomics.exchange(new Int32Array(this._pause), 0, 0) === 0) return;
+    if (this._isOver || !isPaused(this._pauses)) return;
+    Atomics.add(this._pauses, 0, 1);
     this._attention(Attention.Pause);
-    if (!this._isOver) this.emit('resumed');
+    this.emit('resumed');
   }
 
   /** Ends the machine and waits until its thread, memory and signal routes are given back. Safe to call at any time, repeatedly. */
@@ -260,6 +382,7 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
     if (!worker) {
       this._finish({ reason: ExitReason.Stopped, status: 0, message: 'stopped before it started', report: undefined });
     } else if (!this._isOver) {
+      this._isStopAsked = true;
       this._attention(Attention.Stop);
       const timer = setTimeout(() => void worker.terminate(), STOP_TIMEOUT_MS);
       await this.ended;
@@ -279,6 +402,27 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
     throw new ConfigError('NOT_RUNNING', 'the machine has not been started: there are no statistics');
   }
 
+  /**
+   * How long the events of a line waited, from their stamp to the first instruction of the guest's handler: in all, or since
+   * `clearLatency`. The stamp of a signal sent by `raise` under host-mask is when it was sent, of others when their handler ran.
+   *
+   * @returns undefined when nothing was delivered on the line
+   */
+  latency(irq: number): LatencySummary | undefined {
+    checkIrq(irq);
+    return this._latencies.summary(irq);
+  }
+
+  clearLatency(irq: number): void {
+    checkIrq(irq);
+    this._latencies.clear(irq);
+  }
+
+  /** The samples of `profileHz`, once the machine has ended; undefined before, and where none were asked for. */
+  profile(): Profile | undefined {
+    return this._profile;
+  }
+
   /** The vCPU's registers as text. They are exact while the machine is paused and approximate while it runs. */
   status(): string {
     if (!this._words || this._isOver) return 'not running';
@@ -292,12 +436,23 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
     else Atomics.notify(this._words, Word.Attention);
   }
 
+  /** Ends a machine whose start has failed. */
+  private async _stopFailed(error: unknown): Promise<void> {
+    if (!this._worker) this._finish(notStarted(error instanceof Error ? error.message : String(error)));
+    await this.stop();
+  }
+
+  /** Emits what is there; what comes meanwhile waits for the next turn of the event loop, or a guest could keep it for itself. */
   private _emitDebug(): void {
-    do {
-      const chunk = this._debug.read();
-      if (chunk.length) this.emit('debug', Buffer.from(chunk.buffer));
-    } while (this._debug.awaitBytes());
+    const chunk = this._debug.read();
     if (this._debug.takeWriterWaits()) this._attention(Attention.Device);
+    if (chunk.length) this.emit('debug', Buffer.from(chunk.buffer));
+    if (!this._debug.awaitBytes() || this._isDebugScheduled) return;
+    this._isDebugScheduled = true;
+    setImmediate(() => {
+      this._isDebugScheduled = false;
+      this._emitDebug();
+    });
   }
 
   private _finish(ended: Ended): void {
@@ -305,12 +460,14 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
     this._isOver = true;
     log.machine('ended: %s, status %d', ended.message, ended.status);
     for (const id of this._routed.values()) this._native?.signalUnroute(id);
+    for (const [signal, listener] of this._listeners) process.off(signal, listener);
     this._emitDebug();
     this.console.close();
     if (this._words) this._last = readStatistics(this._words);
     this._words = undefined;
     this._state?.release();
     this._state = undefined;
+    for (const region of this._regions) closeRegion(this._native, region);
     this._settle(ended);
     if (this._isRunning) this.emit('ended', ended);
   }
@@ -326,6 +483,11 @@ async function readNamed(file: FileOption, what: string): Promise<NamedFile> {
       code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : (error as Error).message;
     throw new ConfigError('NO_FILE', `cannot read ${what} '${file}': ${why}`, { cause: error });
   }
+}
+
+/** The end of a machine that did not get as far as its guest. */
+function notStarted(why: string): Ended {
+  return { reason: ExitReason.Stopped, status: 1, message: `did not start: ${why}`, report: undefined };
 }
 
 function crashed(error: Error): Ended {

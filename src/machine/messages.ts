@@ -1,4 +1,9 @@
 /** What the main thread and a vCPU's worker say to each other. Bytes go through `byteRing.ts`, events through the state block. */
+import type { TraceItem } from '../interp/trace.js';
+import type { StrategyName } from '../irq/strategies/index.js';
+import type { EngineName } from '../options.js';
+import type { Profile } from '../profile/sampler.js';
+import type { TranslatorStatistics } from '../translator/stats.js';
 import type { ExitReason } from '../vcpu/layout.js';
 
 /** Guest RAM or a state block as another thread can map it: an id of the addon's, or shared memory of JavaScript's. */
@@ -17,12 +22,33 @@ export interface WorkerSetup {
   readonly consoleInput: SharedArrayBuffer;
   readonly consoleOutput: SharedArrayBuffer;
   readonly debugOutput: SharedArrayBuffer;
-  /** One word: 1 while the machine is to be paused. */
+  /** One word: how often pause() and resume() have changed something; see `isPaused`. */
   readonly pause: SharedArrayBuffer;
   readonly kernel: NamedFile;
-  readonly initrd: NamedFile | undefined;
+  /** The kernel is a firmware image, entered at the reset vector. */
+  readonly isBios: boolean;
+  /** The initrd, or the multiboot modules. */
+  readonly modules: readonly NamedFile[];
   readonly append: string;
   readonly rom: boolean;
+  readonly interrupts: StrategyName;
+  readonly engine: EngineName;
+  readonly latencies: SharedArrayBuffer;
+  readonly profileHz: number | undefined;
+  readonly trace: { readonly items: readonly TraceItem[]; readonly file?: string | undefined } | undefined;
+}
+
+/** Whether the machine is to stand still. */
+export function isPaused(pauses: Int32Array): boolean {
+  return (Atomics.load(pauses, 0) & 1) !== 0;
+}
+
+/** Which engine runs the guest. */
+export interface EngineChoice {
+  readonly name: 'interpreter' | 'translator';
+  readonly why: string;
+  /** It is not what was asked for, or not what this host could do at best. */
+  readonly isFallback: boolean;
 }
 
 /** How a machine ended. */
@@ -37,9 +63,9 @@ export interface Ended {
 }
 
 export type FromWorker =
-  | { readonly type: 'running' }
+  | { readonly type: 'running'; readonly engine: EngineChoice }
   | { readonly type: 'failed'; readonly name: string; readonly code: string; readonly message: string }
   | { readonly type: 'paused' }
   | { readonly type: 'outputReady' }
   | { readonly type: 'inputDrained' }
-  | { readonly type: 'ended'; readonly ended: Ended };
+  | { readonly type: 'ended'; readonly ended: Ended; readonly profile: Profile | undefined; readonly translator: TranslatorStatistics | undefined };

@@ -2,6 +2,7 @@
  * The host as the addon offers it: CLOCK_MONOTONIC, the vCPU thread's POSIX timer, sleep on a futex. Read before: `host.ts`. Its
  * stand-in without the addon is `portableHost.ts`.
  */
+import type { SignalMask } from '../irq/strategies/strategy.js';
 import type { Clock, HostTimer } from '../time/clock.js';
 import { tryNative, type HostProbe, type Native } from '../native.js';
 import type { VcpuHost } from './host.js';
@@ -38,6 +39,7 @@ export class NativeHost implements VcpuHost {
   readonly sliceInstructions = 0x3fffffff;
   readonly clock: HostClock;
   readonly timer: HostTimer;
+  readonly signalMask: SignalMask;
 
   /**
    * Binds the calling thread to a state block.
@@ -53,6 +55,14 @@ export class NativeHost implements VcpuHost {
   ) {
     _native.vcpuBind(state);
     const clock = new HostClock(_native, startNs);
+    this.signalMask = {
+      close: () => _native.maskClose(),
+      open: () => _native.maskOpen(),
+      wait: () => {
+        _native.maskWait();
+        return true;
+      },
+    };
     this.clock = clock;
     this.timer = {
       arm: (deadlineNs) => {
@@ -73,6 +83,10 @@ export class NativeHost implements VcpuHost {
 
   monotonicNs(): number {
     return this._native.monotonicNs();
+  }
+
+  startSampling(periodNs: number): void {
+    this._native.samplerStart(periodNs);
   }
 
   dispose(): void {

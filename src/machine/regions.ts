@@ -2,6 +2,7 @@
  * Memory that the main thread and the vCPU threads of one machine share: through the addon (a memfd, mapped in every thread without
  * copies) or, without it, as a SharedArrayBuffer. The owner opens regions and closes them; a worker attaches to them and detaches.
  */
+import { HostError } from '../errors.js';
 import type { Native } from '../native.js';
 import type { SharedRegion } from './messages.js';
 
@@ -15,7 +16,12 @@ export interface View {
 /** Makes a region of `sizeBytes` zero bytes, known to `label` in /proc/<pid>/maps where the addon makes it. */
 export function openRegion(native: Native | undefined, sizeBytes: number, label: string): SharedRegion {
   if (native) return { nativeId: native.memoryCreate(sizeBytes, label) };
-  return { buffer: new SharedArrayBuffer(sizeBytes) };
+  try {
+    return { buffer: new SharedArrayBuffer(sizeBytes) };
+  } catch (error) {
+    const text = `no ${sizeBytes / 2 ** 20} MiB of memory for ${label}: give the guest less memory, or the host more`;
+    throw new HostError('ENOMEM', text, { cause: error });
+  }
 }
 
 export function attach(native: Native | undefined, region: SharedRegion): View {

@@ -20,7 +20,7 @@ export class RunLoop {
 
   /** Runs until the machine ends, or for about `limit` instructions (tests). Returns the instructions retired. */
   run(limit = Infinity): number {
-    const { cpu, host, interpreter, ending } = this._board;
+    const { cpu, host, engine, ending, strategy } = this._board;
     const words = cpu.words;
     let retired = 0;
     while (retired < limit) {
@@ -30,12 +30,13 @@ export class RunLoop {
       if (words[Word.Halted]) {
         if (words[Word.InterruptFlag] === 0 && words[Word.Nmi] === 0) {
           ending.end(ExitReason.DeadHalt);
-        } else if (!host.wait()) {
+        } else if (!strategy.wait(host)) {
           break;
         }
         continue;
       }
-      const count = interpreter.run(Math.min(host.sliceInstructions, limit - retired));
+      strategy.enter();
+      const count = engine.run(Math.min(host.sliceInstructions, limit - retired));
       retired += count;
       add64(words, Word.Exits, 1);
       host.ran(count);
@@ -44,7 +45,7 @@ export class RunLoop {
   }
 
   private _attend(): void {
-    const { cpu, deadlines, host, ending } = this._board;
+    const { cpu, deadlines, host, ending, sampler } = this._board;
     let attention = Atomics.exchange(cpu.words, Word.Attention, 0);
     while (attention & Attention.Pause && !(attention & Attention.Stop) && this._board.paused()) {
       // Asleep, events go on being recorded; what they ask for is attended to after resume().
@@ -52,12 +53,13 @@ export class RunLoop {
       attention |= Atomics.exchange(cpu.words, Word.Attention, 0);
     }
     if (attention & Attention.Stop) ending.end(ExitReason.Stopped);
+    if (attention & Attention.Sample) sampler?.sample();
     if (attention & Attention.Timer) deadlines.runDue();
     if (attention & Attention.Device) this._board.serveRings();
   }
 
   private _deliver(): void {
-    const { cpu, pic } = this._board;
+    const { cpu, host, latencies, pic } = this._board;
     const words = cpu.words;
     // a second NMI waits for the IRET of the first, which sets the attention word again
     const nmi = words[Word.Nmi] !== 0 && words[Word.NmiBlocked] === 0;
@@ -65,5 +67,8 @@ export class RunLoop {
     if (words[Word.InterruptFlag] === 0 || !pic.requested) return;
     // The engines execute the instruction after STI or MOV SS before they look at the attention word, so no shadow is pending here.
     deliverInterrupt(cpu, pic.acknowledge());
+    if (latencies === undefined) return;
+    const { deliveredIrq, recordedNs } = pic.accounts;
+    if (recordedNs !== 0) latencies.add(deliveredIrq, host.monotonicNs() - recordedNs);
   }
 }

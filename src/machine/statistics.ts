@@ -1,11 +1,12 @@
 /** The counters of the state block as one plain object: what `machine.stats()` and `--stats` show. */
 import { calls } from '../rom/calls.js';
 import { read64 } from '../vcpu/counters.js';
+import { strategyName, type StrategyName } from '../irq/strategies/index.js';
 import { Word } from '../vcpu/layout.js';
 
 export interface LineStatistics {
   readonly irq: number;
-  /** Events recorded. raised = delivered + merged + discarded + pending, always. */
+  /** Events raised. raised = delivered + merged + discarded + pending + inHost, always. */
   readonly raised: number;
   /** Interrupts the CPU acknowledged. */
   readonly delivered: number;
@@ -15,6 +16,35 @@ export interface LineStatistics {
   readonly discarded: number;
   /** 1 while a request waits in the IRR. */
   readonly pending: number;
+  /** Events sent as host signals that the host has not delivered yet (host-mask, while the guest masks). They are part of `raised`. */
+  readonly inHost: number;
+}
+
+/** What the interrupt strategy has cost, counted. */
+export interface StrategyStatistics {
+  readonly name: StrategyName;
+  /** System calls that the addon made on the vCPU thread: signal mask, timer, sleep. */
+  readonly hostCalls: number;
+  /** Those of them that changed the signal mask. */
+  readonly maskCalls: number;
+  /** Changes of the guest's IF that the strategy was told of; virtual-mask is told of none. */
+  readonly flagSwitches: number;
+  /** Process-directed signals that another thread took and sent on to the vCPU thread. */
+  readonly forwarded: number;
+  /** Sensitive instructions that trapped, and the steps of their emulation. */
+  readonly traps: TrapStatistics;
+}
+
+export interface TrapStatistics {
+  readonly count: number;
+  /** Words of descriptor tables read to find the code segment. */
+  readonly segmentReads: number;
+  /** Page-table entries read. */
+  readonly tableReads: number;
+  readonly fetchedBytes: number;
+  readonly decodes: number;
+  /** Emulations that came to their end; the others ended in a guest fault. */
+  readonly emulations: number;
 }
 
 export interface RomCallStatistics {
@@ -37,6 +67,9 @@ export interface Statistics {
   readonly timerSignals: number;
   /** Host signals routed to an interrupt line. */
   readonly hostSignals: number;
+  readonly interrupts: StrategyStatistics;
+  /** Samples that the profiler has taken. */
+  readonly samples: number;
   /** Lines on which anything was ever raised. */
   readonly lines: readonly LineStatistics[];
   /** ROM calls that were made at least once. */
@@ -48,7 +81,8 @@ export function readStatistics(words: Int32Array): Statistics {
   const irr = Atomics.load(words, Word.PicIrr);
   const lines: LineStatistics[] = [];
   for (let irq = 0; irq < 16; irq++) {
-    const raised = read64(words, Word.Raised + 2 * irq);
+    const inHost = Atomics.load(words, Word.InHost + irq);
+    const raised = read64(words, Word.Raised + 2 * irq) + inHost;
     if (raised === 0) continue;
     lines.push({
       irq,
@@ -57,6 +91,7 @@ export function readStatistics(words: Int32Array): Statistics {
       merged: read64(words, Word.Merged + 2 * irq),
       discarded: read64(words, Word.Discarded + 2 * irq),
       pending: (irr >>> irq) & 1,
+      inHost,
     });
   }
   const romCalls = calls
@@ -74,6 +109,22 @@ export function readStatistics(words: Int32Array): Statistics {
     waitNs: read64(words, Word.WaitNs),
     timerSignals: read64(words, Word.TimerSignals),
     hostSignals: read64(words, Word.HostSignals),
+    interrupts: {
+      name: strategyName(words[Word.Strategy]),
+      hostCalls: read64(words, Word.HostCalls),
+      maskCalls: read64(words, Word.MaskCalls),
+      flagSwitches: read64(words, Word.FlagSwitches),
+      forwarded: read64(words, Word.Forwarded),
+      traps: {
+        count: read64(words, Word.Traps),
+        segmentReads: read64(words, Word.TrapSegmentReads),
+        tableReads: read64(words, Word.TrapTableReads),
+        fetchedBytes: read64(words, Word.TrapFetchBytes),
+        decodes: read64(words, Word.TrapDecodes),
+        emulations: read64(words, Word.TrapEmulations),
+      },
+    },
+    samples: read64(words, Word.Samples),
     lines,
     romCalls,
   };

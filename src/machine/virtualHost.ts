@@ -3,8 +3,10 @@
  * same guest with the same input then runs the same way every time, on one thread; most machine tests use it.
  */
 import type { Clock, HostTimer } from '../time/clock.js';
+import { add64 } from '../vcpu/counters.js';
 import { Attention, Word } from '../vcpu/layout.js';
 import { record } from '../irq/record.js';
+import type { SignalMask } from '../irq/strategies/strategy.js';
 import type { VcpuHost } from './host.js';
 
 /** Nanoseconds that one instruction takes in virtual time. */
@@ -15,6 +17,8 @@ export class VirtualHost implements VcpuHost {
   readonly sliceInstructions = 10_000;
   private _nowNs = 0;
   private _deadlineNs: number | undefined;
+  private _samplePeriodNs = 0;
+  private _sampleNs = Infinity;
 
   /**
    * @param words the vCPU's state block
@@ -39,6 +43,31 @@ export class VirtualHost implements VcpuHost {
     },
   };
 
+  /** The mask of a host kernel that has nothing but the timer to hold back. */
+  readonly signalMask: SignalMask = {
+    close: () => {
+      this._words[Word.HostMasked] = 1;
+      add64(this._words, Word.MaskCalls, 1);
+    },
+    open: () => {
+      this._words[Word.HostMasked] = 0;
+      add64(this._words, Word.MaskCalls, 1);
+      this._expire();
+    },
+    wait: () => {
+      this._words[Word.HostMasked] = 0;
+      this._expire();
+      const woken = this.wait();
+      this._words[Word.HostMasked] = 1;
+      return woken;
+    },
+  };
+
+  startSampling(periodNs: number): void {
+    this._samplePeriodNs = periodNs;
+    this._sampleNs = this._nowNs + periodNs;
+  }
+
   monotonicNs(): number {
     return this._nowNs;
   }
@@ -46,6 +75,9 @@ export class VirtualHost implements VcpuHost {
   ran(instructions: number): void {
     this._nowNs += instructions * NS_PER_INSTRUCTION;
     this._expire();
+    if (this._nowNs < this._sampleNs) return;
+    this._sampleNs = this._nowNs + this._samplePeriodNs;
+    Atomics.or(this._words, Word.Attention, Attention.Sample);
   }
 
   wait(): boolean {
@@ -63,6 +95,7 @@ export class VirtualHost implements VcpuHost {
   /** What the native timer's signal handler does, at the moment the deadline passes. */
   private _expire(): void {
     if (this._deadlineNs === undefined || this._nowNs < this._deadlineNs) return;
+    if (this._words[Word.HostMasked] !== 0) return;
     this._deadlineNs = undefined;
     const lines = this._words[Word.TimerLines];
     for (let irq = 0; irq < 16; irq++) if (lines & (1 << irq)) record(this._words, irq, this._nowNs);

@@ -4,18 +4,24 @@
  * through the attention word, and it answers with messages.
  */
 import { parentPort, workerData } from 'node:worker_threads';
+import { loadBios } from '../boot/bios.js';
 import { loadKernel } from '../boot/index.js';
-import { GuestKilled, RomulusError } from '../errors.js';
+import { GuestKilled, HostError, RomulusError } from '../errors.js';
 import { log } from '../log.js';
-import { loadNative } from '../native.js';
+import { Tracer } from '../interp/trace.js';
+import { loadNative, type Native } from '../native.js';
+import type { Translator } from '../translator/engine.js';
 import { ExitReason, Word } from '../vcpu/layout.js';
 import { Board } from './board.js';
+import { chooseEngine } from './engineChoice.js';
 import { ByteRing } from './byteRing.js';
-import type { FromWorker, WorkerSetup } from './messages.js';
+import { isPaused, type FromWorker, type WorkerSetup } from './messages.js';
+import { HostFpu } from './hostFpu.js';
 import { NativeHost } from './nativeHost.js';
 import { PortableHost } from './portableHost.js';
 import { attach } from './regions.js';
 import { RunLoop } from './runLoop.js';
+import { TraceFile } from './traceFile.js';
 
 const say = (message: FromWorker): void => parentPort!.postMessage(message);
 
@@ -24,47 +30,91 @@ function main(setup: WorkerSetup): void {
   const ram = attach(native, setup.ram);
   const state = attach(native, setup.state);
   const words = new Int32Array(state.buffer);
-  const pause = new Int32Array(setup.pause);
-  let toldPaused = false;
+  const pauses = new Int32Array(setup.pause);
+  let toldPause = 0;
   const host = native ? new NativeHost(native, state.buffer) : new PortableHost(words);
+  const fpu = native && openFpu(native, words);
+  const engine = chooseEngine(setup, native, ram.buffer, state.buffer);
+  let translator: Translator | undefined;
+  let traceFile: TraceFile | undefined;
   try {
+    traceFile = setup.trace && new TraceFile(setup.trace.file);
+    const tracer = traceFile && new Tracer(setup.trace!.items, (text) => traceFile!.write(text));
     const board = new Board({
       ram: ram.buffer,
       state: state.buffer,
       host,
+      fpu,
+      translator: engine.open,
       rom: setup.rom,
+      interrupts: setup.interrupts,
+      latencies: setup.latencies,
+      profileHz: setup.profileHz,
+      tracer,
       consoleInput: new ByteRing(setup.consoleInput),
       consoleOutput: new ByteRing(setup.consoleOutput),
       debugOutput: new ByteRing(setup.debugOutput),
       onOutput: () => say({ type: 'outputReady' }),
       onInputDrained: () => say({ type: 'inputDrained' }),
       paused: () => {
-        const paused = Atomics.load(pause, 0) === 1;
-        if (paused && !toldPaused) say({ type: 'paused' });
-        toldPaused = paused;
-        return paused;
+        if (!isPaused(pauses)) return false;
+        // Each pause is told once, even if the resume between two went by unseen.
+        const pause = Atomics.load(pauses, 0);
+        if (pause !== toldPause) say({ type: 'paused' });
+        toldPause = pause;
+        return true;
       },
     });
-    const kind = loadKernel(board, {
-      kernel: setup.kernel.bytes,
-      kernelName: setup.kernel.name,
-      initrd: setup.initrd?.bytes,
-      initrdName: setup.initrd?.name,
-      append: setup.append,
-    });
+    translator = board.translator;
+    const kind = load(board, setup);
     log.boot('%s %s, entered at 0x%s', kind, setup.kernel.name, (words[Word.Eip] >>> 0).toString(16));
-    say({ type: 'running' });
-    runToEnd(board);
+    say({ type: 'running', engine: engine.choice() });
+    try {
+      runToEnd(board);
+    } finally {
+      traceFile?.dispose();
+    }
     board.logUse();
-    say({ type: 'ended', ended: board.ending.describe(() => board.report()) });
+    say({ type: 'ended', ended: board.ending.describe(() => board.report()), profile: board.sampler?.profile(), translator: board.translator?.statistics() });
   } catch (error) {
     if (!(error instanceof RomulusError)) throw error;
     say({ type: 'failed', name: error.name, code: error.code, message: error.message });
   } finally {
     // Signals must not find this thread's state block any more before the views of it go.
     host.dispose();
+    translator?.dispose();
+    fpu?.dispose();
     ram.release();
     state.release();
+  }
+}
+
+/** @returns what was found, for the log */
+function load(board: Board, setup: WorkerSetup): string {
+  if (setup.isBios) {
+    const { rom } = board;
+    loadBios({ phys: board.phys, cpu: board.cpu, rom: rom && { base: rom.base, sizeBytes: rom.sizeBytes } }, setup.kernel.bytes, setup.kernel.name);
+    return 'BIOS';
+  }
+  const [initrd, ...modules] = setup.modules;
+  return loadKernel(board, {
+    kernel: setup.kernel.bytes,
+    kernelName: setup.kernel.name,
+    initrd: initrd?.bytes,
+    initrdName: initrd?.name,
+    modules,
+    append: setup.append,
+  });
+}
+
+/** Floating point needs executable memory: where the host forbids it the guest's processor has no FPU, and CPUID says so. */
+function openFpu(native: Native, words: Int32Array): HostFpu | undefined {
+  try {
+    return new HostFpu(native, words);
+  } catch (error) {
+    if (!(error instanceof HostError)) throw error;
+    log.boot('the guest has no FPU: %s', error.message);
+    return undefined;
   }
 }
 

@@ -66,7 +66,30 @@ const LIST_CAPACITY = 1 << 15;
 /** In `_writer`: more than one linear page may write this physical page, or which one is forgotten. */
 const MANY_WRITERS = -1;
 
+function requireAlignment(linear: number, alignmentBytes: number): void {
+  if ((linear & (alignmentBytes - 1)) !== 0) throw new GuestFault(Vector.AC, 0);
+}
+
+/** Alignment of an operand by its size (SDM 3A, "Alignment Requirements by Data Type"); 1 for images, whose users check it themselves. */
+function alignmentOf(sizeBytes: number): number {
+  if (sizeBytes === 10) return 8;
+  return sizeBytes <= 16 && (sizeBytes & (sizeBytes - 1)) === 0 ? sizeBytes : 1;
+}
+
+/** Who keeps translations of its own outside the TLB (the translator's windows) and has to drop them when the TLB does. */
+export interface FlushListener {
+  flushPage(linear: number): void;
+  /** @param isSwitch CR3 was loaded */
+  flushAll(isSwitch: boolean): void;
+  /** A page-table entry has changed that may map another address space (VMI's SetPxE and its kin). */
+  tablesChanged(): void;
+}
+
 export class Mmu {
+  /** Told of the flushes the guest asks for. */
+  flushListener: FlushListener | undefined = undefined;
+  /** Called for every access to a page that is watched, once it has been made. */
+  onWatched: (linear: number, sizeBytes: number, write: boolean) => void = () => undefined;
   /** Called when cached translations, code fetches' included, may have lost their meaning: a flush or a change of privilege. */
   onFlush: () => void = () => undefined;
 
@@ -76,6 +99,10 @@ export class Mmu {
   private _readMask = Tlb.SupervisorRead as number;
   private _writeMask = Tlb.SupervisorWrite as number;
   private _user = false;
+  /** User accesses must be aligned (CR0.AM and EFLAGS.AC). */
+  private _aligned = false;
+  /** Linear pages whose accesses are told to `onWatched`. */
+  private _watched: readonly number[] = [];
 
   private readonly _phys: PhysMemory;
   private readonly _words: Int32Array;
@@ -106,7 +133,7 @@ export class Mmu {
     if ((entry & this._readMask) !== 0) {
       return this._view.getUint8(((entry & PAGE_MASK) | (linear & OFFSET_MASK)) >>> 0);
     }
-    return this.readAs(linear, 1, this._user);
+    return this._readSlow(linear, 1);
   }
 
   /** @returns the 16-bit word, unsigned */
@@ -115,7 +142,7 @@ export class Mmu {
     if ((entry & this._readMask) !== 0 && (linear & OFFSET_MASK) <= 0xffe) {
       return this._view.getUint16(((entry & PAGE_MASK) | (linear & OFFSET_MASK)) >>> 0, true);
     }
-    return this.readAs(linear, 2, this._user);
+    return this._readSlow(linear, 2);
   }
 
   /** @returns the 32-bit word as int32 */
@@ -124,7 +151,7 @@ export class Mmu {
     if ((entry & this._readMask) !== 0 && (linear & OFFSET_MASK) <= 0xffc) {
       return this._view.getInt32(((entry & PAGE_MASK) | (linear & OFFSET_MASK)) >>> 0, true);
     }
-    return this.readAs(linear, 4, this._user);
+    return this._readSlow(linear, 4);
   }
 
   write8(linear: number, value: number): void {
@@ -156,10 +183,11 @@ export class Mmu {
 
   /**
    * Does all that a write of `sizeBytes` (1 to 4096) would do but the write: faults, or sets Accessed and Dirty. After it a write
-   * to that range cannot fault.
+   * to that range cannot fault. Alignment is checked for operands of 2, 4, 8, 10 and 16 bytes.
    */
   probeWrite(linear: number, sizeBytes: number): void {
     if ((this._tlb[linear >>> 12] & this._writeMask) === 0 || (linear & OFFSET_MASK) + sizeBytes > 0x1000) {
+      if (this._aligned && this._user) requireAlignment(linear, alignmentOf(sizeBytes));
       this.probeAs(linear, sizeBytes, true, this._user);
     }
   }
@@ -188,15 +216,15 @@ export class Mmu {
   }
 
   writeSystem8(linear: number, value: number): void {
-    this.writeAs(linear, 1, value, false);
+    this._write(linear, 1, value, false);
   }
 
   writeSystem16(linear: number, value: number): void {
-    this.writeAs(linear, 2, value, false);
+    this._write(linear, 2, value, false);
   }
 
   writeSystem32(linear: number, value: number): void {
-    this.writeAs(linear, 4, value, false);
+    this._write(linear, 4, value, false);
   }
 
   /** As `probeRead` or `probeWrite`, at supervisor privilege. */
@@ -206,7 +234,14 @@ export class Mmu {
 
   // Accesses at a stated privilege: gates push on the stack of another level before CPL changes.
 
-  /** Reads 1, 2 or 4 bytes with user or supervisor privilege; 8 and 16 bits unsigned, 32 as int32. */
+  private _readSlow(linear: number, sizeBytes: 1 | 2 | 4): number {
+    if (this._aligned && this._user) requireAlignment(linear, sizeBytes);
+    const value = this.readAs(linear, sizeBytes, this._user);
+    if (this._watched.length !== 0) this.onWatched(linear, sizeBytes, false);
+    return value;
+  }
+
+  /** Reads 1, 2 or 4 bytes with user or supervisor privilege; 8 and 16 bits unsigned, 32 as int32. No breakpoint sees it. */
   readAs(linear: number, sizeBytes: 1 | 2 | 4, user: boolean): number {
     const phys = this._translate(linear, false, user);
     const inFirst = 0x1000 - (linear & OFFSET_MASK);
@@ -224,6 +259,12 @@ export class Mmu {
 
   /** Writes the low 1, 2 or 4 bytes of `value` with user or supervisor privilege. Both pages are checked before a byte changes. */
   writeAs(linear: number, sizeBytes: 1 | 2 | 4, value: number, user: boolean): void {
+    if (this._aligned && user) requireAlignment(linear, sizeBytes);
+    this._write(linear, sizeBytes, value, user);
+    if (this._watched.length !== 0) this.onWatched(linear, sizeBytes, true);
+  }
+
+  private _write(linear: number, sizeBytes: 1 | 2 | 4, value: number, user: boolean): void {
     const phys = this._translate(linear, true, user);
     const inFirst = 0x1000 - (linear & OFFSET_MASK);
     if (sizeBytes <= inFirst) {
@@ -273,9 +314,44 @@ export class Mmu {
   setUser(user: boolean): void {
     if (user === this._user) return;
     this._user = user;
-    this._readMask = user ? Tlb.UserRead : Tlb.SupervisorRead;
-    this._writeMask = user ? Tlb.UserWrite : Tlb.SupervisorWrite;
+    this._setMasks();
     this.onFlush();
+  }
+
+  /** Says whether user accesses must be aligned to their size (SDM 3A, "Interrupt 17"): then all of them take the slow way. */
+  setAligned(aligned: boolean): void {
+    this._aligned = aligned;
+    this._setMasks();
+  }
+
+  /**
+   * Checks the alignment of an operand that is not read or written in one piece (8 bytes and more).
+   * @throws GuestFault #AC(0) where alignment is checked and `linear` is no multiple of `alignmentBytes`
+   */
+  requireAligned(linear: number, alignmentBytes: number): void {
+    if (this._aligned && this._user) requireAlignment(linear, alignmentBytes);
+  }
+
+  /** True while nobody wants to see single accesses, so that several may be made at once behind the TLB's back. */
+  get isPlain(): boolean {
+    return !this._aligned && this._watched.length === 0;
+  }
+
+  /** Names the linear pages whose accesses `onWatched` is to hear of, in place of those named before. */
+  watch(pages: readonly number[]): void {
+    if (pages.length === 0 && this._watched.length === 0) return;
+    for (const page of [...this._watched, ...pages]) this._tlb[page] &= Tlb.Listed;
+    this._watched = pages;
+  }
+
+  private _setMasks(): void {
+    if (this._user && this._aligned) {
+      this._readMask = 0;
+      this._writeMask = 0;
+    } else {
+      this._readMask = this._user ? Tlb.UserRead : Tlb.SupervisorRead;
+      this._writeMask = this._user ? Tlb.UserWrite : Tlb.SupervisorWrite;
+    }
   }
 
   /** Forgets all translations, global ones too (a change of CR0.PG, CR0.WP, CR4.PGE, CR4.PSE). */
@@ -285,11 +361,15 @@ export class Mmu {
     for (let i = 0; i < this._listedCount; i++) tlb[listed[i]] = 0;
     this._listedCount = 0;
     this._large.fill(0);
+    this.flushListener?.flushAll(false);
     this.onFlush();
   }
 
-  /** Forgets all translations but the global ones (a CR3 load). */
-  flushNonGlobal(): void {
+  /**
+   * Forgets all translations but the global ones.
+   * @param isSwitch CR3 was loaded, and that is the only reason
+   */
+  flushNonGlobal(isSwitch = false): void {
     const tlb = this._tlb;
     const listed = this._listed;
     let kept = 0;
@@ -299,6 +379,7 @@ export class Mmu {
       else tlb[page] = 0;
     }
     this._listedCount = kept;
+    this.flushListener?.flushAll(isSwitch);
     this.onFlush();
   }
 
@@ -311,6 +392,7 @@ export class Mmu {
     } else {
       this._tlb[linear >>> 12] &= Tlb.Listed;
     }
+    this.flushListener?.flushPage(linear);
     this.onFlush();
   }
 
@@ -393,6 +475,7 @@ export class Mmu {
     const direct = this._phys.direct[frame >>> 12];
     if ((direct & Direct.Read) === 0) bits &= ~(Tlb.SupervisorRead | Tlb.UserRead);
     if ((direct & Direct.Write) === 0) bits &= ~Tlb.AnyWrite;
+    if (this._watched.length !== 0 && this._watched.includes(page)) bits &= Tlb.Global;
     if ((bits & Tlb.AnyWrite) !== 0) this._noteWriter(page, frame);
     if ((this._tlb[page] & Tlb.Listed) === 0) {
       if (this._listedCount === LIST_CAPACITY) this.flushAll();

@@ -6,7 +6,7 @@
  * `Attention.Interrupt` (`flags.ts`), and the run loop delivers between two instructions: the stub's VMCALL and its RET.
  * (VMI spec, "Interrupt and I/O subsystem")
  */
-import { enableInterrupts as turnOn } from '../vcpu/flags.js';
+import { disableInterrupts as turnOff, enableInterrupts as turnOn } from '../vcpu/flags.js';
 import { Word } from '../vcpu/layout.js';
 import { interruptReturn, sysexit } from '../vcpu/transfer.js';
 import type { RomContext } from './context.js';
@@ -21,7 +21,7 @@ export function enableInterrupts(rom: RomContext): void {
 
 /** @vmi DisableInterrupts: clears the virtual IF: one store. */
 export function disableInterrupts(rom: RomContext): void {
-  rom.words[Word.InterruptFlag] = 0;
+  turnOff(rom.cpu);
 }
 
 /** @vmi GetInterruptMask: returns the virtual IF in bit 9, all other bits clear. */
@@ -32,7 +32,7 @@ export function getInterruptMask(rom: RomContext): void {
 /** @vmi SetInterruptMask: sets the virtual IF from bit 9, as EnableInterrupts or DisableInterrupts would. */
 export function setInterruptMask(rom: RomContext): void {
   if (((rom.words[Word.Eax] >>> IF_SHIFT) & 1) !== 0) turnOn(rom.cpu);
-  else rom.words[Word.InterruptFlag] = 0;
+  else turnOff(rom.cpu);
 }
 
 /**
@@ -54,7 +54,8 @@ export function sysexitEnabled(rom: RomContext): void {
  *   something pending already it is no exit to the host.
  */
 export function halt(rom: RomContext): void {
-  turnOn(rom.cpu);
+  // Halted first: a strategy that has the host hold events back lets them in with the wait, and not before it.
   rom.words[Word.Halted] = 1;
+  turnOn(rom.cpu);
   if (!rom.cpu.hooks.pic.requested) rom.countExits(1);
 }

@@ -33,6 +33,7 @@ export const LINEAR_MAP_SLOTS = 4;
 
 function dropChangedPage(rom: RomContext, flags: number): void {
   if ((flags & PxeFlag.CURRENT_AS) !== 0) rom.cpu.mmu.flushPage(flags & PxeFlag.LinearMask);
+  else rom.cpu.mmu.flushListener?.tablesChanged();
 }
 
 /** @vmi SetPxE: stores the page-table entry at the given linear address and drops the page from the TLB if the flags tell its address. */

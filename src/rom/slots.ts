@@ -14,6 +14,12 @@ export const RELOC_SLOT = 79;
 /** Length of the VMCALL instruction: while a call runs, EIP is this far behind the start of its stub. */
 export const VMCALL_BYTES = 3;
 
+/** @returns the slot that begins at an offset in the ROM, or undefined. */
+export function slotAt(offset: number): number | undefined {
+  const slot = (offset - SLOTS_OFFSET) >> SLOT_SHIFT;
+  return offset >= SLOTS_OFFSET && slot < SLOT_COUNT && slotOffset(slot) === offset ? slot : undefined;
+}
+
 /** @returns offset in the ROM of slot `slot` (a call's number, `INIT_SLOT` or `RELOC_SLOT`). */
 export function slotOffset(slot: number): number {
   return SLOTS_OFFSET + (slot << SLOT_SHIFT);

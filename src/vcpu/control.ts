@@ -9,7 +9,8 @@
 import { Cr0, Cr4, Dr6, Dr7 } from '../x86/control.js';
 import { Segment } from '../x86/instruction.js';
 import { GuestFault, Vector } from '../x86/vectors.js';
-import { HAS_FPU } from './cpuid.js';
+import { hasFpu } from './cpuid.js';
+import { matchIo, refreshDebug } from './debug.js';
 import { Eflag } from './flags.js';
 import { SegmentWord, Word } from './layout.js';
 import { Mode, type Vcpu } from './vcpu.js';
@@ -21,7 +22,8 @@ export { rdmsr, rdtsc, wrmsr } from './msr.js';
 const CR0_BITS = Cr0.PE | Cr0.MP | Cr0.EM | Cr0.TS | Cr0.ET | Cr0.NE | Cr0.WP | Cr0.AM | Cr0.NW | Cr0.CD | Cr0.PG;
 
 /** Bits of CR4 that CPUID announces; setting another one is #GP(0). So neither VME nor PAE can be turned on. */
-const CR4_BITS = Cr4.TSD | Cr4.DE | Cr4.PSE | Cr4.PGE | Cr4.PCE | (HAS_FPU ? Cr4.OSFXSR | Cr4.OSXMMEXCPT : 0);
+const CR4_BITS = Cr4.TSD | Cr4.DE | Cr4.PSE | Cr4.PGE | Cr4.PCE;
+const CR4_FPU_BITS = Cr4.OSFXSR | Cr4.OSXMMEXCPT;
 
 /** Page-directory base, PCD and PWT; the other bits of CR3 are ignored. */
 export const CR3_BITS = 0xfffff018 | 0;
@@ -62,7 +64,7 @@ export function writeControl(cpu: Vcpu, register: number, value: number): void {
       break;
     case 3:
       cpu.words[Word.Cr3] = value & CR3_BITS;
-      cpu.mmu.flushNonGlobal();
+      cpu.mmu.flushNonGlobal(true);
       break;
     case 4:
       writeCr4(cpu, value);
@@ -81,13 +83,16 @@ function writeCr0(cpu: Vcpu, value: number): void {
   cpu.words[Word.Cr0] = next;
   const changed = old ^ next;
   if ((changed & Cr0.PE) !== 0) cpu.refreshMode();
+  if ((changed & Cr0.AM) !== 0) cpu.refreshAlignment();
   if ((changed & (Cr0.PE | Cr0.PG | Cr0.WP)) !== 0) cpu.mmu.flushAll();
 }
 
 function writeCr4(cpu: Vcpu, value: number): void {
-  if ((value & ~CR4_BITS) !== 0) throw new GuestFault(Vector.GP, 0);
+  const allowed = hasFpu(cpu) ? CR4_BITS | CR4_FPU_BITS : CR4_BITS;
+  if ((value & ~allowed) !== 0) throw new GuestFault(Vector.GP, 0);
   const changed = cpu.words[Word.Cr4] ^ value;
   cpu.words[Word.Cr4] = value;
+  if ((changed & Cr4.DE) !== 0) refreshDebug(cpu);
   if ((changed & (Cr4.PSE | Cr4.PGE)) !== 0) cpu.mmu.flushAll();
 }
 
@@ -135,6 +140,7 @@ export function writeDebug(cpu: Vcpu, register: number, value: number): void {
     default:
       cpu.words[word] = value;
   }
+  refreshDebug(cpu);
 }
 
 /**
@@ -157,11 +163,16 @@ const TSS_IO_MAP_BASE = 102;
 const TSS_IO_LIMIT = 103;
 
 /**
- * May the current code use a port? (SDM 1, "I/O Permission Bit Map"; SDM 2, IN, Operation)
+ * May the current code use a port? If so, I/O breakpoints on it trap after the instruction. (SDM 1, "I/O Permission Bit Map"; SDM 2, IN, Operation)
  * @param sizeBytes 1, 2 or 4: as many bits of the map are tested
  * @throws GuestFault #GP(0) if not
  */
 export function checkIo(cpu: Vcpu, port: number, sizeBytes: number): void {
+  checkPermission(cpu, port, sizeBytes);
+  if (cpu.ioBreakpoints) matchIo(cpu, port, sizeBytes);
+}
+
+function checkPermission(cpu: Vcpu, port: number, sizeBytes: number): void {
   if (cpu.mode === Mode.Real) return;
   const words = cpu.words;
   const iopl = (words[Word.Eflags] & Eflag.IOPL) >> 12;

@@ -9,7 +9,9 @@ import { Word } from './layout.js';
 import { CPU_SIGNATURE, type Vcpu } from './vcpu.js';
 
 /** Whether x87, MMX, FXSAVE, SSE and SSE2 are executed, and so announced and their CR4 bits allowed. */
-export const HAS_FPU: boolean = false;
+export function hasFpu(cpu: Vcpu): boolean {
+  return cpu.hooks.fpu !== undefined;
+}
 
 /** Feature bits in EDX of leaf 1 (SDM 2, table 3-11). */
 const enum Feature {
@@ -22,15 +24,25 @@ const enum Feature {
   SEP = 1 << 11,
   PGE = 1 << 13,
   CMOV = 1 << 15,
+  CLFSH = 1 << 19,
   MMX = 1 << 23,
   FXSR = 1 << 24,
   SSE = 1 << 25,
   SSE2 = 1 << 26,
 }
 
+/** Feature bits in ECX of leaf 1 (SDM 2, table 3-10). */
+const enum ExtendedFeature {
+  SSE3 = 1 << 0,
+  SSSE3 = 1 << 9,
+}
+
+/** EBX of leaf 1 with CLFSH: the line that CLFLUSH flushes, 64 bytes, in units of 8, in bits 15..8. */
+const CLFLUSH_LINE = 8 << 8;
+
 const INTEGER_FEATURES =
   Feature.DE | Feature.PSE | Feature.TSC | Feature.MSR | Feature.CX8 | Feature.SEP | Feature.PGE | Feature.CMOV;
-const FPU_FEATURES = Feature.FPU | Feature.MMX | Feature.FXSR | Feature.SSE | Feature.SSE2;
+const FPU_FEATURES = Feature.FPU | Feature.CLFSH | Feature.MMX | Feature.FXSR | Feature.SSE | Feature.SSE2;
 
 /** Twelve bytes in EBX, EDX, ECX of leaf 0. */
 export const CPU_VENDOR = 'Romulus vCPU';
@@ -49,11 +61,14 @@ function textWord(text: string, at: number): number {
 
 type Registers = readonly [eax: number, ebx: number, ecx: number, edx: number];
 
-function identification(): Registers {
-  return [CPU_SIGNATURE, 0, 0, INTEGER_FEATURES | (HAS_FPU ? FPU_FEATURES : 0)];
+function identification(cpu: Vcpu): Registers {
+  const fpu = cpu.hooks.fpu;
+  if (fpu === undefined) return [CPU_SIGNATURE, 0, 0, INTEGER_FEATURES];
+  const extended = (fpu.sse3 ? ExtendedFeature.SSE3 : 0) | (fpu.ssse3 ? ExtendedFeature.SSSE3 : 0);
+  return [CPU_SIGNATURE, CLFLUSH_LINE, extended, INTEGER_FEATURES | FPU_FEATURES];
 }
 
-function leafRegisters(leaf: number): Registers {
+function leafRegisters(cpu: Vcpu, leaf: number): Registers {
   switch (leaf) {
     case 0:
       return [HIGHEST_BASIC, textWord(CPU_VENDOR, 0), textWord(CPU_VENDOR, 8), textWord(CPU_VENDOR, 4)];
@@ -74,7 +89,7 @@ function leafRegisters(leaf: number): Registers {
     }
     default:
       // leaf 1, and any leaf beyond the highest: those give what the highest basic leaf gives
-      return identification();
+      return identification(cpu);
   }
 }
 
@@ -83,7 +98,7 @@ function leafRegisters(leaf: number): Registers {
  * @param leaf as in EAX, signed or unsigned @param _subleaf as in ECX; no leaf here has subleaves
  */
 export function cpuid(cpu: Vcpu, leaf: number, _subleaf: number): void {
-  const [eax, ebx, ecx, edx] = leafRegisters(leaf >>> 0);
+  const [eax, ebx, ecx, edx] = leafRegisters(cpu, leaf >>> 0);
   const words = cpu.words;
   words[Word.Eax] = eax;
   words[Word.Ebx] = ebx;

@@ -47,6 +47,13 @@ const FAULT_VECTORS =
 const CONTRIBUTORY_VECTORS =
   (1 << Vector.DE) | (1 << Vector.TS) | (1 << Vector.NP) | (1 << Vector.SS) | (1 << Vector.GP);
 
+/**
+ * Exceptions that may follow each other without an instruction between them. Benign ones can do so for ever: #AC from pushing the frame
+ * of the handler of #AC, #DB from entering the task that handles #DB. Deviation: a processor hangs there, deaf even to interrupts;
+ * here it is a shutdown, as after a triple fault (test: `test/unit/vcpu/deliver.test.ts`).
+ */
+const MAX_CHAINED = 64;
+
 /** One event on its way in. */
 interface Event {
   readonly vector: number;
@@ -66,7 +73,7 @@ interface Event {
  */
 export function deliverException(cpu: Vcpu, fault: GuestFault): void {
   let current = fault;
-  for (;;) {
+  for (let chained = 0; chained < MAX_CHAINED; chained++) {
     try {
       raise(cpu, current);
       return;
@@ -80,6 +87,7 @@ export function deliverException(cpu: Vcpu, fault: GuestFault): void {
       current = next;
     }
   }
+  shutDown(cpu);
 }
 
 /** Delivers an external interrupt, `Word.Eip` being the next instruction. Throws no `GuestFault`. */
@@ -180,6 +188,7 @@ function shutDown(cpu: Vcpu): void {
  * @throws GuestFault with nothing changed
  */
 function enterGate(cpu: Vcpu, event: Event): GuestFault | undefined {
+  cpu.onDelivery?.(event);
   if (cpu.mode === Mode.Real) {
     enterReal(cpu, event);
     return undefined;

@@ -223,9 +223,20 @@ export function setEflags(cpu: Vcpu, value: number, mask: number): void {
   words[Word.Eflags] = after;
   // single-stepping, and the one instruction that RF covers, are the interpreter's slow way
   if (((before ^ after) & (Eflag.TF | Eflag.RF | Eflag.VM)) !== 0) cpu.fetchPage = NO_FETCH_PAGE;
+  if (((before ^ after) & Eflag.AC) !== 0) cpu.refreshAlignment();
   if ((mask & Eflag.IF) !== 0) {
     if ((value & Eflag.IF) !== 0) enableInterrupts(cpu);
-    else words[Word.InterruptFlag] = 0;
+    else disableInterrupts(cpu);
+  }
+}
+
+/** Clears IF. */
+export function disableInterrupts(cpu: Vcpu): void {
+  if (cpu.flagSwitch === undefined) {
+    cpu.words[Word.InterruptFlag] = 0;
+  } else if (cpu.words[Word.InterruptFlag] !== 0) {
+    cpu.words[Word.InterruptFlag] = 0;
+    cpu.flagSwitch.closed();
   }
 }
 
@@ -234,5 +245,7 @@ export function enableInterrupts(cpu: Vcpu): void {
   const words = cpu.words;
   if (words[Word.InterruptFlag] !== 0) return;
   words[Word.InterruptFlag] = 1;
+  // before the controller is asked: what the host has held back reaches it now
+  if (cpu.flagSwitch !== undefined) cpu.flagSwitch.opened();
   if (cpu.hooks.pic.requested) Atomics.or(words, Word.Attention, Attention.Interrupt);
 }

@@ -55,7 +55,10 @@ export const enum Word {
   Tid = 17,
   /** 8259 lines (bit = irq 0..15) that the host timer's signal raises, written by the vCPU thread. */
   TimerLines = 18,
-  /** 1 while the vCPU thread sleeps on `Attention`: who sets a bit there and finds this set wakes it by futex. */
+  /**
+   * 1 while the vCPU thread sleeps on `Attention`: who sets a bit there and finds this set wakes it by futex. 2 while it sleeps with
+   * its signals open for the moment (host-mask): it is woken by a signal then.
+   */
   Waiting = 19,
 
   Cr0 = 20,
@@ -135,7 +138,118 @@ export const enum Word {
   FpuDestination = 740,
   /** Second operand, or the memory operand of x87 instructions, 16 bytes. */
   FpuSource = 744,
+
+  // What translated code, its exit stubs and the fault handler (native/switch.S, native/fault.cc, translator/) pass each other.
+  /** Stack pointer of the host while guest code runs, 64 bits. */
+  HostStack = 800,
+  /** Host address of guest linear address 0 in the current window, 64 bits: R12 and the GS base. */
+  WindowBase = 802,
+  /** Host address of the current window's jump table, 64 bits: R14. */
+  JumpTable = 804,
+  /** Host address of the code buffer's executable mapping, 64 bits: R13. */
+  CodeBase = 806,
+  /** Where an exit goes on. */
+  NextEip = 808,
+  /** Why translated code was left, see `XlateExit`. */
+  XlateExit = 809,
+  /** Linear address of the access that faulted (`XlateExit.Fault` and `Slow`), and the guest's error code. */
+  FaultLinear = 810,
+  FaultError = 811,
+  /** Host instruction that faulted, as an offset in the code buffer. */
+  FaultOffset = 812,
+  /** Vector of the guest's exception in `XlateExit.Fault`. */
+  FaultVector = 813,
+  /** 1 while the host's FPU holds the guest's FPU state. */
+  FpuLive = 814,
+  /** MXCSR and x87 control word of the host, put back whenever guest code is left. */
+  HostMxcsr = 815,
+  HostFcw = 816,
+  /** Entry of the fragment to run, as an offset in the code buffer. */
+  XlateEntry = 818,
+  /** Not 0: the entry belongs into the jump table at `NextEip`, and this is its physical page's address | 1. */
+  XlateInstall = 819,
+  /** Not 0: the fault handler could not map a page, the windows have to be cleared. */
+  WindowFull = 820,
+  /** Faults that the handler answered by mapping pages, 64 bits. */
+  WindowFaults = 822,
+  /** Scratch of translated code within one instruction: 8 words. */
+  XlateScratch = 824,
+  /** Counter of fragments entered from TypeScript, 64 bits. */
+  XlateEnters = 832,
+  /** 1 while CR0.EM and CR0.TS are 0: written by the engine before it enters, asked by the stub that loads the guest's FPU state. */
+  FpuUsable = 834,
+  /** Not 0: native/shortcut.cc has changed segments or CPL, so that what is derived from them has to be worked out again. */
+  XlateRefresh = 835,
+  /** Physical address of the ROM, 0 = none: for native/shortcut.cc. */
+  RomStart = 836,
+  /** EIP of the last page fault of translated code at CPL 3 that was delivered, and 1 until native code has seen it. */
+  FaultEip = 840,
+  FaultDelivered = 841,
+  /** Instructions that native/shortcut.cc has run, 64 bits. */
+  Shortcuts = 838,
+
+  // Interrupt strategies (irq/strategies/).
+  /** `Strategy` that the machine runs under. */
+  Strategy = 900,
+  /** `MaskSignals`: the kind of host signal that carries events to the vCPU thread. */
+  MaskSignals = 901,
+  /** 1 while event signals are blocked on the vCPU thread (host-mask). */
+  HostMasked = 902,
+  /** Changes of the host's signal mask made for the guest, 64 bits. */
+  MaskCalls = 904,
+  /** System calls that the addon has made on the vCPU thread, 64 bits. */
+  HostCalls = 906,
+  /** Changes of the guest's IF that the strategy was told of, 64 bits (virtual-mask is told of none). */
+  FlagSwitches = 908,
+  /** Sensitive instructions that trapped, 64 bits. */
+  Traps = 910,
+  /** Guest memory reads that finding the segment of a trapped instruction took, 64 bits. */
+  TrapSegmentReads = 912,
+  /** Page-table entries read for trapped instructions, 64 bits. */
+  TrapTableReads = 914,
+  /** Bytes fetched of trapped instructions, 64 bits. */
+  TrapFetchBytes = 916,
+  /** Trapped instructions decoded and emulated, 64 bits each: fewer than `Traps` where one of the steps ended in a guest fault. */
+  TrapDecodes = 918,
+  TrapEmulations = 920,
+  /** Process-directed signals that another thread took and sent on to the vCPU thread, 64 bits. */
+  Forwarded = 922,
+  /** Samples taken by the profiler, 64 bits. */
+  Samples = 924,
+  /** Events per irq that have been sent as host signals and not been taken by a handler: 16 words. */
+  InHost = 928,
   Count = 1024,
+}
+
+/** How the guest's IF reaches the host (`Word.Strategy`). */
+export const enum Strategy {
+  VirtualMask = 0,
+  HostMask = 1,
+  TrapAndEmulate = 2,
+}
+
+/** Kinds of host signals (`Word.MaskSignals`). */
+export const enum MaskSignals {
+  /** Each event is queued. */
+  Realtime = 0,
+  /** Events merge in the host kernel while one is pending. */
+  Standard = 1,
+}
+
+/** Why translated code was left (`Word.XlateExit`). */
+export const enum XlateExit {
+  /** No fragment for `Word.NextEip` in the jump table. */
+  Miss = 0,
+  /** `Word.Attention` is not 0, or an interrupt may have become deliverable. */
+  Attention = 1,
+  /** The instruction at `Word.NextEip` is for the interpreter. */
+  Interpret = 2,
+  /** The host instruction raised a guest exception: `FaultVector`, `FaultError`, `FaultLinear`. */
+  Fault = 3,
+  /** The access must not be made in place (MMIO, ROM, code page, window full): the interpreter runs the instruction. */
+  Slow = 4,
+  /** HLT: `Word.Halted` is for the engine to set. */
+  Halt = 5,
 }
 
 /** Bits of `Word.Attention`. */
@@ -149,10 +263,12 @@ export const enum Attention {
   Nmi = 1 << 3,
   Pause = 1 << 4,
   Stop = 1 << 5,
+  /** The profiler's timer has expired: take a sample, whatever IF says. */
+  Sample = 1 << 6,
 }
 
-/** Why a machine ended. */
-export const enum ExitReason {
+/** Why a machine ended. Not a const enum: it is part of the API, and compilers with `isolatedModules` refuse const enums of a package. */
+export enum ExitReason {
   None = 0,
   /** The guest asked for power-off (isa-debug-exit, ROM Shutdown). */
   Shutdown = 1,

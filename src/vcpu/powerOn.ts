@@ -4,6 +4,7 @@
  */
 import { Cr0 } from '../x86/control.js';
 import { Segment } from '../x86/instruction.js';
+import { initFpu } from './fxsave.js';
 import { Word } from './layout.js';
 import type { Vcpu } from './vcpu.js';
 
@@ -25,6 +26,8 @@ export function enterProtectedFlat(cpu: Vcpu, eip: number): void {
   cpu.reset();
   const words = cpu.words;
   words[Word.Edx] = 0;
+  // firmware has used FNINIT; no protocol says so, but programs rely on it
+  initFpu(cpu);
   words[Word.Cr0] = Cr0.PE | Cr0.ET;
   words[Word.GdtrLimit] = 0;
   words[Word.IdtrLimit] = 0;

@@ -20,6 +20,7 @@ import {
   selectorError,
   SystemType,
 } from './descriptor.js';
+import { refreshDebug } from './debug.js';
 import { Eflag, setEflags } from './flags.js';
 import { SegmentWord, Word } from './layout.js';
 import { loadSegmentReal, requireData, requireStack } from './segments.js';
@@ -122,7 +123,10 @@ export function switchTask(
   const image = new32Bit ? read32(cpu, newBase) : read16(cpu, newBase);
   cpu.setSegment(Segment.Tr, target.selector, newBase, target.limit, target.access | 2);
   words[Word.Cr0] |= Cr0.TS;
-  words[Word.Dr0 + 7] &= ~Dr7.Local;
+  if ((words[Word.Dr0 + 7] & Dr7.Local) !== 0) {
+    words[Word.Dr0 + 7] &= ~Dr7.Local;
+    refreshDebug(cpu);
+  }
   words[Word.Halted] = 0;
   words[Word.Shadow] = 0;
   enter(cpu, image, nested);

@@ -7,7 +7,9 @@
 import type { Mmu } from '../memory/mmu.js';
 import { Cr0, Dr6, Dr7 } from '../x86/control.js';
 import { Segment } from '../x86/instruction.js';
+import { matchData, refreshDebug } from './debug.js';
 import { Eflag, NO_FETCH_PAGE } from './flags.js';
+import { resetFpu } from './fxsave.js';
 import { SegmentWord, Word } from './layout.js';
 
 /** The CPU's side of the interrupt controller. */
@@ -35,11 +37,49 @@ export interface CycleSource {
   cycles(): number;
 }
 
+/**
+ * The host's FPU, on which floating-point instructions run: a place for small pieces of host code ("stubs", see
+ * `../interp/fpuStub.ts`) and a way to jump to them.
+ */
+export interface FpuHelper {
+  /**
+   * Offset of a stub, for `Word.FpuStub`.
+   * @param key names the stub @param make its bytes, asked for when `key` is new
+   */
+  stub(key: string, make: () => readonly number[]): number;
+  /** Runs the stub at `Word.FpuStub` on this vCPU's state block. */
+  readonly run: () => void;
+  readonly sse3: boolean;
+  readonly ssse3: boolean;
+}
+
 export interface Hooks {
   readonly ports: Ports;
   readonly pic: InterruptSource;
   readonly rom: RomGate;
   readonly tsc: CycleSource;
+  /** Undefined: the processor has no FPU, no MMX and no SSE. */
+  readonly fpu?: FpuHelper | undefined;
+  /** FERR#, which a PC wires to irq 13: an x87 exception is pending and CR0.NE is 0. Undefined: such exceptions are #MF as well. */
+  readonly ferr?: ((asserted: boolean) => void) | undefined;
+}
+
+/** Who wants to know of every change of IF (an interrupt strategy that lets the host have it). */
+export interface FlagSwitch {
+  /** IF went from 0 to 1. */
+  opened(): void;
+  /** IF went from 1 to 0. */
+  closed(): void;
+}
+
+/** An interrupt or exception on its way into the guest, as traces see it. */
+export interface DeliveredEvent {
+  readonly vector: number;
+  /** INT n, INT3, INTO. */
+  readonly software: boolean;
+  readonly errorCode: number | undefined;
+  /** EIP that is saved. */
+  readonly eip: number;
 }
 
 /** Operating mode (SDM 3A, "Modes of Operation"). Real mode checks limits only; virtual-8086 mode is CPL 3. */
@@ -76,6 +116,8 @@ export class Vcpu {
   /** Linear memory at the current privilege. */
   readonly mmu: Mmu;
   hooks!: Hooks;
+  /** Undefined: changes of IF are nobody's business but the guest's. Set before the first instruction is decoded. */
+  flagSwitch: FlagSwitch | undefined = undefined;
 
   // Lazy arithmetic flags (flags.ts).
   lazyOp = 0;
@@ -84,6 +126,17 @@ export class Vcpu {
 
   /** Linear page that the interpreter fetches from, or `NO_FETCH_PAGE`: then it finds out anew before the next instruction. */
   fetchPage = NO_FETCH_PAGE;
+
+  // Debug registers (debug.ts).
+  /** Data and I/O breakpoints that the running instruction has met, as bits of DR6: they trap when it is done. */
+  debugHits = 0;
+  /** An instruction breakpoint is enabled. */
+  codeBreakpoints = false;
+  /** An I/O breakpoint is enabled. */
+  ioBreakpoints = false;
+
+  /** Told of every interrupt and exception before it is delivered (traces). */
+  onDelivery: ((event: DeliveredEvent) => void) | undefined = undefined;
 
   /** Accesses to model-specific registers that do not exist, by number (msr.ts). */
   readonly unknownMsrs = new Map<number, number>();
@@ -116,6 +169,7 @@ export class Vcpu {
     mmu.onFlush = () => {
       this.fetchPage = NO_FETCH_PAGE;
     };
+    mmu.onWatched = (linear, sizeBytes, write) => matchData(this, linear, sizeBytes, write);
     this.refresh();
   }
 
@@ -143,6 +197,7 @@ export class Vcpu {
     this._store(Segment.Cs, 0xf000, 0xffff0000, 0xffff, data | Access.Code);
     this._store(Segment.Ldtr, 0, 0, 0xffff, Access.Present | 2);
     this._store(Segment.Tr, 0, 0, 0xffff, Access.Present | 11);
+    resetFpu(this);
     this.mmu.flushAll();
     this.refresh();
   }
@@ -152,6 +207,9 @@ export class Vcpu {
     const words = this.words;
     this.refreshMode();
     this.setCpl(words[Word.Cpl]);
+    this.refreshAlignment();
+    this.debugHits = 0;
+    refreshDebug(this);
     for (let segment = Segment.Es; segment <= Segment.Gs; segment++) this._derive(segment);
   }
 
@@ -161,6 +219,11 @@ export class Vcpu {
     if ((words[Word.Cr0] & Cr0.PE) === 0) this.mode = Mode.Real;
     else this.mode = (words[Word.Eflags] & Eflag.VM) !== 0 ? Mode.Virtual8086 : Mode.Protected;
     this.fetchPage = NO_FETCH_PAGE;
+  }
+
+  /** Works out from CR0.AM and EFLAGS.AC whether accesses at CPL 3 must be aligned. */
+  refreshAlignment(): void {
+    this.mmu.setAligned((this.words[Word.Cr0] & Cr0.AM) !== 0 && (this.words[Word.Eflags] & Eflag.AC) !== 0);
   }
 
   setCpl(cpl: number): void {

@@ -23,10 +23,13 @@ const LSL_TYPES = [
 ] as const;
 const LAR_TYPES = [...LSL_TYPES, SystemType.CallGate16, SystemType.TaskGate, SystemType.CallGate32] as const;
 
-/** LAR. @returns the second doubleword of the descriptor masked with 0x00F0FF00 (16-bit operand size: its low half), or undefined for ZF = 0 */
+/**
+ * LAR. The manual leaves bits 19..16 undefined; processors return the limit's.
+ * @returns the second doubleword of the descriptor masked with 0x00FFFF00 (16-bit operand size: its low half), or undefined for ZF = 0
+ */
 export function lar(cpu: Vcpu, selector: number): number | undefined {
   const descriptor = visible(cpu, selector, LAR_TYPES);
-  return descriptor === undefined ? undefined : descriptor.high & 0x00f0ff00;
+  return descriptor === undefined ? undefined : descriptor.high & 0x00ffff00;
 }
 
 /** LSL. @returns the limit in bytes as int32, or undefined for ZF = 0 */

@@ -295,6 +295,7 @@ export function decode(source: ByteSource, defaultSize: 2 | 4): Instruction {
     operandSize: attributes.operandSize,
     addressSize: attributes.addressSize,
     prefixes,
+    modRm,
     segment: override < 0 ? Segment.Ds : override,
     operands: isDefined ? operands : [],
     memory: isDefined ? memory : undefined,

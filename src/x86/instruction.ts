@@ -109,6 +109,8 @@ export interface Instruction {
   readonly addressSize: 2 | 4;
   /** `Prefix` bits. */
   readonly prefixes: number;
+  /** The ModR/M byte, or -1 without one. The x87 notes it as part of its last opcode. */
+  readonly modRm: number;
   /** Effective data segment (override or DS): the source segment of string instructions and XLAT. */
   readonly segment: Segment;
   /**

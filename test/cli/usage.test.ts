@@ -123,6 +123,38 @@ describe('romulus, the command', () => {
     fails(['run', '--kernel', good, '--debugcon', path], 1, /cannot write to '.*log' for --debugcon/);
   });
 
+  it('runs firmware from the reset vector', () => {
+    const image = new Uint8Array(0x10000);
+    // at F000:0000: mov al, 'B'; out 0xe9, al; mov al, 0x21; out 0xf4, al; hlt
+    image.set([0xb0, 0x42, 0xe6, 0xe9, 0xb0, 0x21, 0xe6, 0xf4, 0xf4]);
+    image.set([0xea, 0, 0, 0, 0xf0], 0xfff0);
+    const path = file('bios.bin', image);
+    const { status, stdout } = romulus('run', '-bios', path, '-debugcon', 'stdio', '--timeout', '10');
+    assert.deepEqual([status, stdout], [2 * 0x21 + 1, 'B']);
+    fails(['run', '--bios', path, '--kernel', path], 2, /'bios' and 'kernel' exclude each other/);
+    fails(['run', '--bios', file('short', new Uint8Array(3))], 1, /BIOS 'short' has 3 bytes/);
+    fails(['run', '--bios', join(folder, 'none')], 1, /cannot read BIOS '.*none': there is no such file/);
+  });
+
+  it('traces to a file', () => {
+    const path = join(folder, 'trace');
+    const kernel = file('halt', multibootElf());
+    assert.equal(romulus('run', '--kernel', kernel, '-d', 'in_asm,exec', '-D', path, '--timeout', '10').status, 70);
+    assert.match(readFileSync(path, 'utf8'), /^-+\nIN:\n0x0010000c: {2}f4 .* hlt\nTrace 0010000c: hlt\n/);
+    fails(['run', '-D', path], 2, /-D needs -d/);
+    fails(['run', '-d', 'mmu'], 2, /cannot trace 'mmu'; give some of in_asm,exec,cpu,int/);
+    fails(['run', '--kernel', kernel, '-d', 'int', '-D', join(folder, 'none', 'x')], 1, /cannot write the trace to/);
+  });
+
+  it('disassembles', () => {
+    const { status, stdout, stderr } = romulus('disasm', file('k.bin', Uint8Array.of(0x90, 0xf4)), '--base', '0x1000');
+    assert.deepEqual([status, stderr], [0, '']);
+    assert.match(stdout, /^k\.bin:\n00001000 {2}90 +nop\n00001001 {2}f4 +hlt\n$/);
+    fails(['disasm', join(folder, 'none')], 1, /cannot read '.*none': there is no such file/);
+    fails(['disasm', 'x', '--base', 'zz'], 2, /address 'zz' is not understood; .*see 'romulus disasm --help'/);
+    fails(['disasm'], 2, /missing required argument 'file'/);
+  });
+
   it('explains the ROM, or writes it', () => {
     const { status, stdout, stderr } = romulus('rom');
     assert.deepEqual([status, stderr], [0, '']);

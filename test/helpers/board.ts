@@ -7,8 +7,11 @@ import { fileURLToPath } from 'node:url';
 import { loadKernel } from '../../src/boot/index.js';
 import { Board } from '../../src/machine/board.js';
 import { ByteRing } from '../../src/machine/byteRing.js';
+import { LATENCIES_BYTES } from '../../src/irq/latency.js';
+import type { StrategyName } from '../../src/irq/strategies/index.js';
 import type { Ended } from '../../src/machine/messages.js';
 import { RunLoop } from '../../src/machine/runLoop.js';
+import { readStatistics, type Statistics } from '../../src/machine/statistics.js';
 import { VirtualHost } from '../../src/machine/virtualHost.js';
 import { ExitReason, STATE_BYTES, Word } from '../../src/vcpu/layout.js';
 
@@ -19,12 +22,22 @@ export const guestFile = (name: string): Buffer => {
   return readFileSync(path);
 };
 
+/** The strategy under which the tests run: `npm run test:strategies` goes through all. */
+function testStrategy(): StrategyName {
+  return (process.env.ROMULUS_TEST_INTERRUPTS ?? 'virtual-mask') as StrategyName;
+}
+
 export interface VirtualMachineOptions {
   readonly memoryBytes?: number;
   readonly rom?: boolean;
   readonly append?: string;
   readonly kernel?: Uint8Array;
   readonly initrd?: Uint8Array;
+  /** Default: ROMULUS_TEST_INTERRUPTS of the environment, so that every machine test can run under each strategy. */
+  readonly interrupts?: StrategyName;
+  readonly profileHz?: number;
+  /** Whether latencies are kept. */
+  readonly latencies?: boolean;
 }
 
 export class VirtualMachine {
@@ -54,6 +67,9 @@ export class VirtualMachine {
       onOutput: () => undefined,
       onInputDrained: () => undefined,
       paused: () => false,
+      interrupts: options.interrupts ?? testStrategy(),
+      profileHz: options.profileHz,
+      latencies: options.latencies ? new SharedArrayBuffer(LATENCIES_BYTES) : undefined,
     });
     this._loop = new RunLoop(this.board);
     loadKernel(this.board, {
@@ -90,6 +106,10 @@ export class VirtualMachine {
       if (!alive) break;
     }
     throw new Error(`the console never showed '${text}'; it showed:\n${this.output}\n${this.board.report()}`);
+  }
+
+  statistics(): Statistics {
+    return readStatistics(this.board.cpu.words);
   }
 
   /** Runs until the machine ends. */

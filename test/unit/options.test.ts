@@ -72,13 +72,22 @@ describe('options', () => {
     });
     assert.deepEqual(
       machineOptions.map(({ key }) => key),
-      ['kernel', 'initrd', 'append', 'memoryBytes', 'signals', 'rom', 'native', 'signal'],
+      [
+        ...['kernel', 'bios', 'initrd', 'append', 'memoryBytes', 'signals', 'rom', 'native'],
+        ...['engine', 'interrupts', 'maskSignals', 'profileHz', 'trace', 'signal'],
+      ],
     );
   });
 
   const bad: [string, Record<string, unknown>, string, RegExp][] = [
     ['an unknown key', { memory: 1 }, 'UNKNOWN_OPTION', /'memory'; a machine takes kernel, /],
     ['no kernel', {}, 'NO_KERNEL', /give a path or/],
+    ['a kernel and a BIOS', { kernel: 'k', bios: 'b' }, 'BIOS_AND_KERNEL', /'bios' and 'kernel' exclude each other/],
+    ['a BIOS with a command line', { bios: 'b', append: 'x' }, 'BIOS_AND_KERNEL', /'bios' and 'append'/],
+    ['no module in a list', { kernel: 'k', initrd: [] }, 'BAD_OPTION', /'initrd' must be/],
+    ['a trace of nothing', { kernel: 'k', trace: { items: [] } }, 'BAD_TRACE', /give some of in_asm/],
+    ['a trace of something else', { kernel: 'k', trace: { items: ['mmu'] } }, 'BAD_TRACE', /cannot trace 'mmu'/],
+    ['a trace as text', { kernel: 'k', trace: 'int' }, 'BAD_OPTION', /'trace' must be/],
     ['an empty path', { kernel: '' }, 'BAD_OPTION', /'kernel' must be a path .* an empty string/],
     ['a kernel of the wrong kind', { kernel: 7 }, 'BAD_OPTION', /type number/],
     ['a kernel without bytes', { kernel: { name: 'k' } }, 'BAD_OPTION', /'kernel' must be/],
@@ -90,6 +99,19 @@ describe('options', () => {
     ['memory as NaN', { kernel: 'k', memoryBytes: NaN }, 'BAD_MEMORY_SIZE', /NaN/],
     ['signals that are no array', { kernel: 'k', signals: 'SIGUSR1' }, 'BAD_OPTION', /an array of/],
     ['a signal route of null', { kernel: 'k', signals: [null] }, 'BAD_OPTION', /signal of a route/],
+    [
+      'an interrupt strategy that is none',
+      { kernel: 'k', interrupts: 'mask' },
+      'BAD_STRATEGY',
+      /mask does not exist; give virtual-mask, host-mask or trap/,
+    ],
+    [
+      'a kind of signal that is none',
+      { kernel: 'k', maskSignals: 'slow' },
+      'BAD_SIGNAL_KIND',
+      /give realtime or standard/,
+    ],
+    ['a profile of no samples', { kernel: 'k', profileHz: 0 }, 'BAD_PROFILE_RATE', /give 1 to 20000/],
     ['a fractional irq', { kernel: 'k', signals: [{ signal: 'SIGUSR1', irq: 1.5 }] }, 'BAD_IRQ', /irq 1.5/],
     [
       'a signal routed twice',

@@ -134,4 +134,24 @@ describe('boot/multiboot', () => {
   ];
   for (const [what, file, code] of wrong)
     it(`refuses ${what}`, () => assert.throws(() => planOf(file), { name: 'ConfigError', code }));
+
+  it('hands over several modules, in order, none over another', () => {
+    const modules = [
+      { bytes: Uint8Array.of(2, 2), name: 'two' },
+      { bytes: Uint8Array.of(3), name: 'three' },
+    ];
+    const plan = planOf(multibootElf(), { initrd: Uint8Array.of(1), initrdName: 'one', modules });
+    const info = at(plan, plan.entry.ebx);
+    assert.equal(info.getUint32(20, true), 3);
+    const list = at(plan, info.getUint32(24, true));
+    const found = [0, 1, 2].map((index) => {
+      const [start, end, name] = [0, 4, 8].map((offset) => list.getUint32(16 * index + offset, true));
+      return { first: at(plan, start).getUint8(0), sizeBytes: end - start, name: text(plan, name), aligned: start % 4096 };
+    });
+    assert.deepEqual(found, [
+      { first: 1, sizeBytes: 1, name: 'one', aligned: 0 },
+      { first: 2, sizeBytes: 2, name: 'two', aligned: 0 },
+      { first: 3, sizeBytes: 1, name: 'three', aligned: 0 },
+    ]);
+  });
 });

@@ -1,5 +1,5 @@
 /**
- * The interpreter against a real CPU: plays back the vectors in `test/vectors/`, which `scripts/record-vectors/record.ts` recorded.
+ * The interpreter against a real CPU: plays back the vectors in `test/vectors/`, which `scripts/record-vectors/recordSnippets.ts` recorded.
  * Flags that the instruction table calls undefined are left out of the comparison.
  */
 import assert from 'node:assert/strict';

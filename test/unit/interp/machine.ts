@@ -44,10 +44,11 @@ export class TestMachine {
   /** What the interrupt controller says. */
   requested = false;
 
-  constructor(ramBytes = 0x200000) {
-    const block = new SharedArrayBuffer(STATE_BYTES);
+  /** @param ramBytes size of RAM @param buffers the memory to use, for tests that need it to be the addon's */
+  constructor(ramBytes = 0x200000, buffers?: { readonly ram: ArrayBufferLike; readonly block: ArrayBufferLike }) {
+    const block = buffers?.block ?? new SharedArrayBuffer(STATE_BYTES);
     this.words = new Int32Array(block);
-    this.phys = new PhysMemory(new SharedArrayBuffer(ramBytes));
+    this.phys = new PhysMemory(buffers?.ram ?? new SharedArrayBuffer(ramBytes));
     this.cpu = new Vcpu(block, new Mmu(this.phys, this.words));
     const isRequested = (): boolean => this.requested;
     this.cpu.hooks = {

@@ -1,6 +1,6 @@
 /**
  * Recorded vectors: their file format, and the machine state that a snippet starts from. The state follows from a seed, so that a
- * vector holds only the seed, the bytes and what changed. Shared by the recorder (`scripts/record-vectors/record.ts`) and the test that
+ * vector holds only the seed, the bytes and what changed. Shared by the recorder (`scripts/record-vectors/recordSnippets.ts`) and the test that
  * plays them back; changing `initialState` makes every recorded vector void.
  */
 import { DATA } from './machine.js';

@@ -328,7 +328,7 @@ describe('the stack', () => {
 describe('LAR, LSL, VERR, VERW', () => {
   it('answer for what is visible and refuse the rest without a fault', () => {
     const rig = new Rig();
-    assert.equal(lar(rig.cpu, KERNEL_CS), 0x00c09b00);
+    assert.equal(lar(rig.cpu, KERNEL_CS), 0x00cf9b00);
     assert.equal(lsl(rig.cpu, KERNEL_CS), -1);
     assert.equal(lar(rig.cpu, TSS_SELECTOR), 0x8b00);
     assert.equal(lsl(rig.cpu, TSS_SELECTOR), 0x67);

@@ -1,0 +1,127 @@
+/*
+ * SIGSEGV, SIGBUS, SIGFPE and SIGILL raised by translated code. Most are a page that is not in the window yet: it is mapped and the
+ * instruction goes on. Everything else leaves translated code through the stub `Exit`, with the registers as they are:
+ *
+ *     page fault of the guest's own            XlateExit.Fault: CR2 and error code for TypeScript to deliver
+ *     MMIO, ROM, code page, guard page, #GP    XlateExit.Slow: the interpreter runs the instruction and finds out
+ *     divide error, FPU exception              the same
+ *
+ * Everything here runs in a signal handler, on the alternate stack of the vCPU's thread, and is async-signal-safe: it reads the
+ * static table of translators and calls windowMap(), which says for itself why it is. Faults of other code go to the handler
+ * that was there before, V8's. Read before: translator.h, window.cc. Read after: src/translator/engine.ts.
+ */
+#include <cerrno>
+#include <csignal>
+#include <ucontext.h>
+
+#include "state.h"
+#include "translator.h"
+
+namespace romulus {
+namespace {
+
+constexpr int kSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
+constexpr int kMaxSignal = 64;
+struct sigaction formerAction[kMaxSignal + 1];
+
+/* Offset of the stub, as src/translator/stubs.ts has it. */
+constexpr std::uint64_t kExitStub = 192;
+constexpr std::uint64_t kStubBytes = 512;
+
+constexpr std::uint64_t kWindowBytes = 1ull << 32;
+/* Bit of the page-fault error code that the kernel passes on in the context (SDM 3A, "Interrupt 14"). */
+constexpr std::uint64_t kErrorWrite = 2;
+constexpr std::int32_t kPageFaultVector = 14;
+
+/* The translator in whose code buffer an instruction stands. Safe: atomic loads of static slots. */
+Translator *findTranslator(std::uint64_t rip) {
+  for (Translator &translator : translators) {
+    if (!translator.open) continue;
+    const auto code = reinterpret_cast<std::uint64_t>(translator.code);
+    if (rip >= code + kStubBytes && rip < code + translator.codeBytes) return &translator;
+  }
+  return nullptr;
+}
+
+/* Not ours. Safe: what the former handler does is its own affair; the default action is the kernel's. */
+void chain(int signo, siginfo_t *info, void *context) {
+  const struct sigaction &former = formerAction[signo];
+  if ((former.sa_flags & SA_SIGINFO) != 0) {
+    former.sa_sigaction(signo, info, context);
+  } else if (former.sa_handler == SIG_DFL || former.sa_handler == SIG_IGN) {
+    struct sigaction fallback {};
+    fallback.sa_handler = SIG_DFL;
+    sigaction(signo, &fallback, nullptr);
+    /* A fault happens again when the handler returns; what somebody has sent has to be sent again. */
+    if (info->si_code <= 0) raise(signo);
+  } else {
+    former.sa_handler(signo);
+  }
+}
+
+void leave(Translator &translator, ucontext_t *context, std::int32_t reason) {
+  auto &rip = context->uc_mcontext.gregs[REG_RIP];
+  const auto code = reinterpret_cast<std::uint64_t>(translator.code);
+  store32(translator.state, word::FaultOffset, static_cast<std::int32_t>(static_cast<std::uint64_t>(rip) - code));
+  store32(translator.state, word::XlateExit, reason);
+  rip = static_cast<greg_t>(code + kExitStub);
+}
+
+/* See the top of this file for why it is safe. */
+void faultHandler(int signo, siginfo_t *info, void *raw) {
+  auto *context = static_cast<ucontext_t *>(raw);
+  const auto rip = static_cast<std::uint64_t>(context->uc_mcontext.gregs[REG_RIP]);
+  /* Sent by somebody and not raised by an instruction: never ours. */
+  Translator *translator = info->si_code > 0 ? findTranslator(rip) : nullptr;
+  if (translator == nullptr) {
+    chain(signo, info, raw);
+    return;
+  }
+  const int savedErrno = errno;
+  const bool hasAddress = signo == SIGSEGV && (info->si_code == SEGV_MAPERR || info->si_code == SEGV_ACCERR);
+  const auto base = reinterpret_cast<std::uint64_t>(translator->windows[translator->current].base);
+  const std::uint64_t offset = reinterpret_cast<std::uint64_t>(info->si_addr) - base;
+  std::int32_t reason = xlate_exit::Slow;
+  if (hasAddress && offset < kWindowBytes) {
+    const bool write = (static_cast<std::uint64_t>(context->uc_mcontext.gregs[REG_ERR]) & kErrorWrite) != 0;
+    const bool user = *word32(translator->state, word::Cpl) == 3;
+    std::uint32_t error = 0;
+    const auto linear = static_cast<std::uint32_t>(offset);
+    switch (windowMap(*translator, linear, write, user, &error)) {
+      case MapResult::Mapped:
+        errno = savedErrno;
+        return;
+      case MapResult::Fault:
+        store32(translator->state, word::FaultLinear, static_cast<std::int32_t>(linear));
+        store32(translator->state, word::FaultError, static_cast<std::int32_t>(error));
+        store32(translator->state, word::FaultVector, kPageFaultVector);
+        reason = xlate_exit::Fault;
+        break;
+      case MapResult::Slow:
+        break;
+    }
+  }
+  leave(*translator, context, reason);
+  errno = savedErrno;
+}
+
+}  // namespace
+
+/* Not called from handlers; stands here to keep the handler private. */
+int installFaultHandlers() {
+  for (const int signo : kSignals) {
+    struct sigaction present {};
+    if (sigaction(signo, nullptr, &present) != 0) return -errno;
+    if ((present.sa_flags & SA_SIGINFO) != 0 && present.sa_sigaction == faultHandler) continue;
+    formerAction[signo] = present;
+    struct sigaction action {};
+    action.sa_sigaction = faultHandler;
+    /* SA_NODEFER: a fault in the former handler must be one, and not a silent end of the process. */
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+    sigemptyset(&action.sa_mask);
+    if (sigaction(signo, &action, nullptr) != 0) return -errno;
+  }
+  return 0;
+}
+
+}  // namespace romulus

@@ -1,0 +1,64 @@
+/*
+ * The sender of measurements. Native, because a JavaScript thread could neither keep such rates nor stamp an event right before its
+ * system call.
+ */
+#include "train.h"
+
+#include <ctime>
+#include <sys/prctl.h>
+
+#include "vcpu.h"
+
+namespace romulus {
+namespace {
+
+/*
+ * What is nearer than this is waited for by looking at the clock; the rest is slept, so that the sender leaves the processors to the
+ * machine it measures. A thread may ask the kernel to wake it this exactly. (prctl(2), PR_SET_TIMERSLACK)
+ */
+constexpr std::int64_t kSpinNs = 5'000;
+constexpr unsigned long kTimerSlackNs = 1;
+
+std::int64_t monotonicNow() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
+}
+
+void waitUntil(std::int64_t timeNs) {
+  const std::int64_t wakeNs = timeNs - kSpinNs;
+  if (wakeNs > monotonicNow()) {
+    const timespec wake{wakeNs / 1'000'000'000, wakeNs % 1'000'000'000};
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &wake, nullptr);
+  }
+  while (monotonicNow() < timeNs) __builtin_ia32_pause();
+}
+
+}  // namespace
+
+Train sendTrain(void *state, unsigned irq, double rateHz, std::int64_t durationNs, int *error) {
+  Train train;
+  *error = 0;
+  prctl(PR_SET_TIMERSLACK, kTimerSlackNs, 0, 0, 0);
+  const std::int64_t start = monotonicNow();
+  const std::int64_t end = start + durationNs;
+  const double intervalNs = rateHz > 0 ? 1e9 / rateHz : 0;
+  for (;;) {
+    const std::int64_t dueNs = start + static_cast<std::int64_t>(static_cast<double>(train.sent) * intervalNs);
+    if (dueNs >= end) break;
+    waitUntil(dueNs);
+    const std::int64_t now = monotonicNow();
+    if (now >= end) break;
+    const int result = vcpuPost(state, irq, static_cast<std::uint64_t>(now));
+    if (result < 0) {
+      *error = result;
+      break;
+    }
+    train.sent++;
+    train.full += result;
+  }
+  train.elapsedNs = monotonicNow() - start;
+  return train;
+}
+
+}  // namespace romulus

@@ -1,0 +1,183 @@
+/*
+ * Opening and closing what a vCPU needs for translated code, and entering it. Read before: translator.h. Read after: window.cc.
+ */
+#include "translator.h"
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <mutex>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <asm/prctl.h>
+
+#include "signal.h"
+#include "state.h"
+
+extern "C" {
+void romulusEnter(void *state);
+extern const unsigned char romulusStubs[];
+extern const unsigned char romulusStubsEnd[];
+}
+
+namespace romulus {
+
+Translator translators[kMaxTranslators];
+
+namespace {
+
+std::mutex lock;
+
+/* The host's limit is for the whole process; this much of it is left to everybody else. */
+constexpr std::uint32_t kMappingsOfOthers = 8192;
+constexpr std::uint32_t kDefaultMaxMappings = 65530;
+
+/* HWCAP2_FSGSBASE: the kernel lets user code write the GS base (Documentation/arch/x86/x86_64/fsgs.rst). */
+constexpr unsigned long kFsgsbase = 2;
+
+/* Read from /proc so that a host with a small limit is respected. */
+std::uint32_t mappingLimit() {
+  std::uint32_t limit = kDefaultMaxMappings;
+  FILE *file = std::fopen("/proc/sys/vm/max_map_count", "re");
+  if (file != nullptr) {
+    unsigned value = 0;
+    if (std::fscanf(file, "%u", &value) == 1 && value > 0) limit = value;
+    std::fclose(file);
+  }
+  return limit > 2 * kMappingsOfOthers ? limit - kMappingsOfOthers : limit / 2;
+}
+
+/*
+ * Signals of the process must not be taken on this thread while RSP holds the guest's ESP, unless their handler asks for the
+ * alternate stack; those of libuv do not. The other threads take them. What a vCPU thread itself is sent stays open, and so do the
+ * signals of its own faults and V8's profiler (SIGPROF, whose handler has SA_ONSTACK).
+ */
+void keepForeignSignalsAway() {
+  sigset_t signals;
+  sigfillset(&signals);
+  for (const int signo : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF}) sigdelset(&signals, signo);
+  for (int signo = SIGRTMIN; signo <= SIGRTMAX; signo++) sigdelset(&signals, signo);
+  for (int signo = 1; signo < SIGRTMIN; signo++) {
+    struct sigaction action {};
+    if (sigaction(signo, nullptr, &action) == 0 && (action.sa_flags & SA_ONSTACK) != 0) sigdelset(&signals, signo);
+  }
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+void setGsBase(std::uint64_t base) {
+  static const bool fast = hasFsgsbase();
+  if (fast) {
+    __asm__ volatile("wrgsbase %0" : : "r"(base) : "memory");
+  } else {
+    syscall(SYS_arch_prctl, ARCH_SET_GS, base);
+  }
+}
+
+/* The window base in this thread's GS; nothing else in the process uses GS. */
+thread_local std::uint64_t gsBase = 0;
+
+/* After an exit for the interpreter: whether it could be answered here, and there is a fragment to go on with. */
+bool goOn(Translator &translator) {
+  const unsigned count = shortcut(translator);
+  if (count == 0) return false;
+  add64(translator.state, word::Shortcuts, count);
+  if (load32(translator.state, word::Attention) != 0) {
+    store32(translator.state, word::XlateExit, xlate_exit::Attention);
+    return false;
+  }
+  const auto eip = static_cast<std::uint32_t>(*word32(translator.state, word::NextEip));
+  const std::uint32_t offset = translator.windows[translator.current].table[eip];
+  if (offset == 0) {
+    store32(translator.state, word::XlateExit, xlate_exit::Miss);
+    return false;
+  }
+  store32(translator.state, word::XlateEntry, static_cast<std::int32_t>(offset));
+  return true;
+}
+
+}  // namespace
+
+bool hasFsgsbase() { return (getauxval(AT_HWCAP2) & kFsgsbase) != 0; }
+
+int translatorOpen(Memory *ram, Memory *stateMemory, Memory *code, const std::uint8_t *direct, std::uint32_t maxMappings) {
+  const std::size_t stubBytes = static_cast<std::size_t>(romulusStubsEnd - romulusStubs);
+  if (code->sizeBytes < stubBytes) return -EINVAL;
+  std::lock_guard<std::mutex> hold(lock);
+  int slot = 0;
+  while (slot < static_cast<int>(kMaxTranslators) && translators[slot].open) slot++;
+  if (slot == static_cast<int>(kMaxTranslators)) return -EMFILE;
+  const int error = installFaultHandlers();
+  if (error != 0) return error;
+  void *host = mmap(nullptr, code->sizeBytes, PROT_READ | PROT_EXEC, MAP_SHARED, code->fd, 0);
+  if (host == MAP_FAILED) return -errno;
+
+  Translator &translator = translators[slot];
+  translator.ram = ram;
+  translator.stateMemory = stateMemory;
+  translator.codeMemory = code;
+  translator.state = stateMemory->host;
+  translator.code = static_cast<unsigned char *>(host);
+  translator.codeBytes = code->sizeBytes;
+  translator.direct = direct;
+  translator.current = 0;
+  translator.mappings = kMaxWindows;
+  const std::uint32_t limit = mappingLimit();
+  translator.maxMappings = maxMappings != 0 && maxMappings < limit ? maxMappings : limit;
+  translator.twin = -1;
+  translator.hasFaulted = false;
+  std::memcpy(code->host, romulusStubs, stubBytes);
+  store64(translator.state, word::CodeBase, reinterpret_cast<std::uint64_t>(host));
+  translator.open = true;
+  keepForeignSignalsAway();
+  return slot;
+}
+
+void translatorClose(Translator &translator) {
+  std::lock_guard<std::mutex> hold(lock);
+  if (!translator.open) return;
+  translator.open = false;
+  for (Window &window : translator.windows) windowDestroy(window);
+  munmap(translator.code, translator.codeBytes);
+  translator.code = nullptr;
+  memoryDrop(translator.codeMemory);
+  memoryDrop(translator.stateMemory);
+  memoryDrop(translator.ram);
+}
+
+void translatorEnter(Translator &translator) {
+  Window &window = translator.windows[translator.current];
+  if (!translator.open || window.base == nullptr) return;
+  const auto entry = static_cast<std::uint32_t>(*word32(translator.state, word::XlateEntry));
+  if (entry >= translator.codeBytes) return;
+  const auto install = static_cast<std::uint32_t>(*word32(translator.state, word::XlateInstall));
+  if (*word32(translator.state, word::FaultDelivered) != 0) {
+    store32(translator.state, word::FaultDelivered, 0);
+    translator.hasFaulted = true;
+    translator.faultEip = static_cast<std::uint32_t>(*word32(translator.state, word::FaultEip));
+  }
+  if (install != 0) {
+    windowInstall(window, static_cast<std::uint32_t>(*word32(translator.state, word::NextEip)), install, entry);
+  }
+  for (;;) {
+    const auto base = reinterpret_cast<std::uint64_t>(translator.windows[translator.current].base);
+    if (gsBase != base) {
+      setGsBase(base);
+      gsBase = base;
+    }
+    romulusEnter(translator.state);
+    if (*word32(translator.state, word::XlateExit) != xlate_exit::Interpret || !goOn(translator)) return;
+  }
+}
+
+int translatorLive() {
+  std::lock_guard<std::mutex> hold(lock);
+  int live = 0;
+  for (const Translator &translator : translators) live += translator.open ? 1 : 0;
+  return live;
+}
+
+}  // namespace romulus

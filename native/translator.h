@@ -1,0 +1,181 @@
+/*
+ * What translated code needs of the host, for one vCPU: the code buffer, the windows through which the guest's linear memory is seen,
+ * and their jump tables. One `Translator` per vCPU that uses the engine; src/translator/ decides, this carries.
+ *
+ * A window is 4 GiB of reserved address space, aligned to 4 GiB so that the low half of a host address in it is the guest's linear
+ * address, with guard pages at both ends. Pages come into it when guest code touches them (fault.cc walks the guest's page tables) and
+ * leave it when the guest drops the translation (window.cc). A window belongs to one address space at one privilege.
+ * Read before: memory.h, layout.h. Read after: window.cc, fault.cc, switch.S.
+ */
+#ifndef ROMULUS_TRANSLATOR_H
+#define ROMULUS_TRANSLATOR_H
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "layout.h"
+#include "memory.h"
+
+namespace romulus {
+
+constexpr unsigned kMaxTranslators = 64;
+constexpr unsigned kMaxWindows = 16;
+constexpr std::uint32_t kPageBytes = 4096;
+constexpr std::uint32_t kLinearPages = 1u << 20;
+
+/* Bits of `Window::shadow` below the frame. */
+namespace shadow {
+constexpr std::uint32_t Mapped = 1;
+constexpr std::uint32_t Writable = 2;
+/* Comes from a 4 MiB entry, which INVLPG drops as a whole. */
+constexpr std::uint32_t Large = 4;
+/* Stands in the window's log. */
+constexpr std::uint32_t Logged = 8;
+}  // namespace shadow
+
+/* Linear pages that may have an entry in a table of 2^20, so that all of them can be visited. */
+struct PageLog {
+  std::uint32_t *pages = nullptr;
+  std::uint32_t count = 0;
+};
+
+struct Window {
+  /* Host address of linear address 0; null while the window has never been used. */
+  char *base = nullptr;
+  /* Jump table: per byte of linear address the code buffer's offset of the fragment for it, 0 = none. */
+  std::uint32_t *table = nullptr;
+  /* Per linear page: physical frame | bits of `shadow`, 0 = not mapped. */
+  std::uint32_t *shadow = nullptr;
+  PageLog mapped;
+  /* Per linear page with entries in the jump table: physical frame of the code | 1. */
+  std::uint32_t *code = nullptr;
+  PageLog coded;
+};
+
+struct Translator {
+  /* 0 = free. Written last when a translator is opened and first when it is closed. */
+  std::atomic<bool> open{false};
+  Memory *ram = nullptr;
+  Memory *stateMemory = nullptr;
+  Memory *codeMemory = nullptr;
+  void *state = nullptr;
+  /* Executable mapping of `codeMemory`. */
+  unsigned char *code = nullptr;
+  std::size_t codeBytes = 0;
+  /* `PhysMemory.direct`: what may be done with each physical page. */
+  const std::uint8_t *direct = nullptr;
+  Window windows[kMaxWindows];
+  unsigned current = 0;
+  /* The window of the same address space at the other privilege, when it is fit for use; else -1. */
+  int twin = -1;
+  /* The last exit was a page fault of user code at this EIP. */
+  bool hasFaulted = false;
+  std::uint32_t faultEip = 0;
+  /* Upper bound of the mappings that the windows hold, and how many they may hold. */
+  std::uint32_t mappings = 0;
+  std::uint32_t maxMappings = 0;
+};
+
+/* Slots are static and never freed: the fault handler finds the translator of a faulting instruction by its address. */
+extern Translator translators[kMaxTranslators];
+
+/*
+ * Opens a translator over guest RAM, a state block and a code buffer, whose stubs it writes. Takes over the three references when it
+ * succeeds. `direct` must stay valid until it is closed. `maxMappings` limits the windows; 0 = what the host allows. Returns the slot, or a
+ * negative errno.
+ */
+int translatorOpen(Memory *ram, Memory *state, Memory *code, const std::uint8_t *direct, std::uint32_t maxMappings);
+
+/* Unmaps everything. The calling thread must not be in guest code of it. */
+void translatorClose(Translator &translator);
+
+/* Runs translated code at Word.XlateEntry until an exit. */
+void translatorEnter(Translator &translator);
+
+/* Translators that are open now. */
+int translatorLive();
+
+/* Whether user code may write the GS base; otherwise every change of window costs a system call. */
+bool hasFsgsbase();
+
+/*
+ * Makes a window the one that `translatorEnter` uses. `twin` is the window of the same address space at the other privilege, or -1.
+ * Returns 0 or a negative errno.
+ */
+int windowSelect(Translator &translator, unsigned index, int twin);
+
+/* Changes to the window of the other privilege, in `shortcut()`. There must be one. */
+void windowSwap(Translator &translator);
+
+/*
+ * Runs instructions at Word.NextEip that translated code leaves to the interpreter, as far as they are among the few that every system
+ * call needs and nothing about them is out of the ordinary. Returns how many it has run; the state is that between instructions.
+ */
+unsigned shortcut(Translator &translator);
+
+/* Walks the page tables again for every page and drops those whose translation has changed: what a flush of the TLB amounts to. */
+void windowRevalidate(Translator &translator, unsigned index, bool user);
+
+/* The same for one page (INVLPG), or for all of its 4 MiB region where that is mapped by one entry. */
+void windowRevalidatePage(Translator &translator, unsigned index, std::uint32_t linear, bool user);
+
+/* Drops everything in a window: pages, and with `code` its jump table. */
+void windowClear(Translator &translator, unsigned index, bool code);
+
+/* Takes the write permission from a physical page in all windows. */
+void windowsProtect(Translator &translator, std::uint32_t frame);
+
+/* Forgets the jump-table entries of a physical page in all windows. */
+void windowsDropCode(Translator &translator, std::uint32_t frame);
+
+/* Drops everything in all windows, jump tables excepted, and begins to count mappings anew. */
+void windowsClear(Translator &translator);
+
+/* Empties all jump tables: the code buffer begins anew. */
+void windowsDropAllCode(Translator &translator);
+
+/* Enters a fragment into the jump table; `frame` is the physical address of its page | 1. */
+void windowInstall(Window &window, std::uint32_t eip, std::uint32_t frame, std::uint32_t offset);
+
+/* Gives all of a window back to the host. */
+void windowDestroy(Window &window);
+
+/* Unmaps one page. */
+void windowUnmap(Translator &translator, Window &window, std::uint32_t page);
+
+/* What the walker found. */
+struct Walk {
+  /* Physical address of the page. */
+  std::uint32_t frame;
+  /* The page tables let the current privilege read and write. A page that is not dirty yet must not be mapped writable. */
+  bool writable;
+  bool dirty;
+  bool large;
+};
+
+enum class WalkResult {
+  Ok,
+  /* Not present, no right, reserved bits: the guest's page fault, `faultError` says which. */
+  Fault,
+  /* Page tables outside plain RAM, or A or D would have to be set where that is not plain memory: leave it to TypeScript. */
+  Slow,
+};
+
+/*
+ * Walks the guest's page tables for an access. With `touch` it sets Accessed, and Dirty for writes, as the access would; without, a
+ * translation whose flags are not set counts as Slow. Async-signal-safe: it touches guest RAM and the state block only.
+ */
+WalkResult walk(const Translator &translator, std::uint32_t linear, bool write, bool user, bool touch, Walk *found,
+                std::uint32_t *faultError);
+
+/* Puts the page of a faulting access into the current window. */
+enum class MapResult { Mapped, Fault, Slow };
+MapResult windowMap(Translator &translator, std::uint32_t linear, bool write, bool user, std::uint32_t *faultError);
+
+/* Installs the handlers of SIGSEGV, SIGBUS, SIGFPE and SIGILL. Doing it twice does no harm. Returns 0 or a negative errno. */
+int installFaultHandlers();
+
+}  // namespace romulus
+
+#endif

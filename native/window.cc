@@ -1,0 +1,345 @@
+/*
+ * Windows: reserving them, mapping pages into them and dropping what the guest has dropped. The functions that the fault handler
+ * calls (windowMap, windowUnmap and what they use) are async-signal-safe: mmap and mprotect are plain system calls, and the
+ * tables they keep belong to the one thread that runs the guest, which is never inside the other functions when it faults.
+ * Read before: translator.h, walk.cc. Read after: fault.cc.
+ */
+#include <cerrno>
+#include <cstring>
+#include <sys/mman.h>
+
+#include "state.h"
+#include "translator.h"
+
+namespace romulus {
+namespace {
+
+constexpr std::uint64_t kWindowBytes = 1ull << 32;
+/* Instructions reach at most 512 bytes (FXSAVE) behind the last linear address, and string instructions one element before the first. */
+constexpr std::uint64_t kGuardBytes = 1ull << 16;
+constexpr std::uint64_t kTableBytes = kWindowBytes * 4;
+constexpr std::uint64_t kPageTableBytes = std::uint64_t{kPageBytes} * 4;
+constexpr std::uint64_t kShadowBytes = std::uint64_t{kLinearPages} * 4;
+
+/* Pages that one fault may map when their frames are contiguous: an aligned group of this many. */
+constexpr std::uint32_t kRunPages = 16;
+
+constexpr std::uint8_t kDirectRead = 1;
+constexpr std::uint8_t kDirectWrite = 2;
+
+void *reserve(std::uint64_t bytes, int protection) {
+  return mmap(nullptr, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+/* Reserves 4 GiB at a multiple of 4 GiB with guards at both ends. */
+char *reserveWindow() {
+  const std::uint64_t bytes = 2 * kWindowBytes + 2 * kGuardBytes;
+  void *all = reserve(bytes, PROT_NONE);
+  if (all == MAP_FAILED) return nullptr;
+  char *start = static_cast<char *>(all);
+  const std::uint64_t first = reinterpret_cast<std::uint64_t>(start) + kGuardBytes;
+  char *base = reinterpret_cast<char *>((first + kWindowBytes - 1) & ~(kWindowBytes - 1));
+  char *end = base + kWindowBytes + kGuardBytes;
+  if (base - kGuardBytes > start) munmap(start, static_cast<std::size_t>(base - kGuardBytes - start));
+  if (start + bytes > end) munmap(end, static_cast<std::size_t>(start + bytes - end));
+  return base;
+}
+
+/* A table of 32-bit entries that costs memory only where it is used. */
+std::uint32_t *reserveTable(std::uint64_t bytes) {
+  void *table = reserve(bytes, PROT_READ | PROT_WRITE);
+  return table == MAP_FAILED ? nullptr : static_cast<std::uint32_t *>(table);
+}
+
+void release(void *start, std::uint64_t bytes) {
+  if (start != nullptr) munmap(start, bytes);
+}
+
+int createWindow(Window &window) {
+  window.base = reserveWindow();
+  window.table = reserveTable(kTableBytes);
+  window.shadow = reserveTable(kShadowBytes);
+  window.mapped.pages = reserveTable(kShadowBytes);
+  window.code = reserveTable(kShadowBytes);
+  window.coded.pages = reserveTable(kShadowBytes);
+  if (window.base != nullptr && window.table != nullptr && window.shadow != nullptr && window.mapped.pages != nullptr &&
+      window.code != nullptr && window.coded.pages != nullptr) {
+    return 0;
+  }
+  windowDestroy(window);
+  return -ENOMEM;
+}
+
+char *hostOf(const Window &window, std::uint32_t page) { return window.base + (std::uint64_t{page} << 12); }
+
+/* Takes pages out of the address space; the reservation stays. */
+bool unmapRange(Translator &translator, const Window &window, std::uint32_t page, std::uint32_t count) {
+  translator.mappings += 1;
+  return mmap(hostOf(window, page), std::uint64_t{count} * kPageBytes, PROT_NONE,
+              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED;
+}
+
+void clearCodePage(Window &window, std::uint32_t page) {
+  std::memset(reinterpret_cast<char *>(window.table) + std::uint64_t{page} * kPageTableBytes, 0, kPageTableBytes);
+  window.code[page] = 0;
+}
+
+/* Whether a page that is mapped as `entry` says would be mapped the same way now. */
+bool stillMapped(const Translator &translator, std::uint32_t page, std::uint32_t entry, bool user) {
+  Walk found{};
+  std::uint32_t error = 0;
+  const bool writable = (entry & shadow::Writable) != 0;
+  if (walk(translator, page << 12, writable, user, false, &found, &error) != WalkResult::Ok) return false;
+  return found.frame == (entry & ~0xfffu) && found.large == ((entry & shadow::Large) != 0);
+}
+
+bool stillCode(const Translator &translator, std::uint32_t page, std::uint32_t entry, bool user) {
+  Walk found{};
+  std::uint32_t error = 0;
+  if (walk(translator, page << 12, false, user, false, &found, &error) != WalkResult::Ok) return false;
+  return found.frame == (entry & ~0xfffu);
+}
+
+void revalidateCode(Translator &translator, Window &window, std::uint32_t page, bool user) {
+  const std::uint32_t entry = window.code[page];
+  if (entry != 0 && !stillCode(translator, page, entry, user)) clearCodePage(window, page);
+}
+
+/* Leaves in the log only the pages that are mapped still. */
+void compactLog(Window &window) {
+  std::uint32_t kept = 0;
+  for (std::uint32_t index = 0; index < window.mapped.count; index++) {
+    const std::uint32_t page = window.mapped.pages[index];
+    if ((window.shadow[page] & shadow::Mapped) != 0) {
+      window.mapped.pages[kept++] = page;
+    } else {
+      window.shadow[page] = 0;
+    }
+  }
+  window.mapped.count = kept;
+}
+
+void note(Window &window, std::uint32_t page, std::uint32_t entry) {
+  if ((window.shadow[page] & shadow::Logged) == 0) window.mapped.pages[window.mapped.count++] = page;
+  window.shadow[page] = entry | shadow::Logged;
+}
+
+}  // namespace
+
+void windowDestroy(Window &window) {
+  if (window.base != nullptr) release(window.base - kGuardBytes, kWindowBytes + 2 * kGuardBytes);
+  release(window.table, kTableBytes);
+  release(window.shadow, kShadowBytes);
+  release(window.mapped.pages, kShadowBytes);
+  release(window.code, kShadowBytes);
+  release(window.coded.pages, kShadowBytes);
+  window = Window{};
+}
+
+void windowSwap(Translator &translator) {
+  const int other = static_cast<int>(translator.current);
+  translator.current = static_cast<unsigned>(translator.twin);
+  translator.twin = other;
+  const Window &window = translator.windows[translator.current];
+  store64(translator.state, word::WindowBase, reinterpret_cast<std::uint64_t>(window.base));
+  store64(translator.state, word::JumpTable, reinterpret_cast<std::uint64_t>(window.table));
+}
+
+int windowSelect(Translator &translator, unsigned index, int twin) {
+  Window &window = translator.windows[index];
+  if (window.base == nullptr) {
+    const int error = createWindow(window);
+    if (error != 0) return error;
+  }
+  translator.current = index;
+  translator.twin = twin >= 0 && translator.windows[twin].base != nullptr ? twin : -1;
+  store64(translator.state, word::WindowBase, reinterpret_cast<std::uint64_t>(window.base));
+  store64(translator.state, word::JumpTable, reinterpret_cast<std::uint64_t>(window.table));
+  return 0;
+}
+
+void windowRevalidate(Translator &translator, unsigned index, bool user) {
+  Window &window = translator.windows[index];
+  if (window.base == nullptr) return;
+  std::uint32_t dropped = 0;
+  for (std::uint32_t at = 0; at < window.mapped.count; at++) {
+    const std::uint32_t page = window.mapped.pages[at];
+    const std::uint32_t entry = window.shadow[page];
+    if ((entry & shadow::Mapped) == 0) {
+      dropped++;
+      continue;
+    }
+    if (stillMapped(translator, page, entry, user)) continue;
+    windowUnmap(translator, window, page);
+    dropped++;
+  }
+  if (dropped != 0) compactLog(window);
+  std::uint32_t kept = 0;
+  for (std::uint32_t at = 0; at < window.coded.count; at++) {
+    const std::uint32_t page = window.coded.pages[at];
+    revalidateCode(translator, window, page, user);
+    if (window.code[page] != 0) window.coded.pages[kept++] = page;
+  }
+  window.coded.count = kept;
+}
+
+void windowRevalidatePage(Translator &translator, unsigned index, std::uint32_t linear, bool user) {
+  Window &window = translator.windows[index];
+  if (window.base == nullptr) return;
+  std::uint32_t first = linear >> 12;
+  std::uint32_t end = first + 1;
+  if ((window.shadow[first] & shadow::Large) != 0) {
+    first &= ~0x3ffu;
+    end = first + 0x400;
+  }
+  for (std::uint32_t page = first; page < end; page++) {
+    const std::uint32_t entry = window.shadow[page];
+    if ((entry & shadow::Mapped) != 0 && !stillMapped(translator, page, entry, user)) windowUnmap(translator, window, page);
+    revalidateCode(translator, window, page, user);
+  }
+}
+
+void windowClear(Translator &translator, unsigned index, bool code) {
+  Window &window = translator.windows[index];
+  if (window.base == nullptr) return;
+  if (window.mapped.count != 0) unmapRange(translator, window, 0, kLinearPages);
+  for (std::uint32_t at = 0; at < window.mapped.count; at++) window.shadow[window.mapped.pages[at]] = 0;
+  window.mapped.count = 0;
+  if (!code) return;
+  for (std::uint32_t at = 0; at < window.coded.count; at++) {
+    if (window.code[window.coded.pages[at]] != 0) clearCodePage(window, window.coded.pages[at]);
+  }
+  window.coded.count = 0;
+}
+
+void windowsClear(Translator &translator) {
+  for (unsigned index = 0; index < kMaxWindows; index++) windowClear(translator, index, false);
+  translator.mappings = kMaxWindows;
+}
+
+void windowsDropAllCode(Translator &translator) {
+  for (Window &window : translator.windows) {
+    for (std::uint32_t at = 0; at < window.coded.count; at++) {
+      if (window.code[window.coded.pages[at]] != 0) clearCodePage(window, window.coded.pages[at]);
+    }
+    window.coded.count = 0;
+  }
+}
+
+void windowsProtect(Translator &translator, std::uint32_t frame) {
+  for (Window &window : translator.windows) {
+    for (std::uint32_t at = 0; at < window.mapped.count; at++) {
+      const std::uint32_t page = window.mapped.pages[at];
+      const std::uint32_t entry = window.shadow[page];
+      constexpr std::uint32_t mask = ~0xfffu | shadow::Mapped | shadow::Writable;
+      if ((entry & mask) != (frame | shadow::Mapped | shadow::Writable)) continue;
+      translator.mappings += 2;
+      if (mprotect(hostOf(window, page), kPageBytes, PROT_READ) == 0) {
+        window.shadow[page] = entry & ~shadow::Writable;
+      } else {
+        windowUnmap(translator, window, page);
+      }
+    }
+  }
+}
+
+void windowsDropCode(Translator &translator, std::uint32_t frame) {
+  for (Window &window : translator.windows) {
+    std::uint32_t kept = 0;
+    for (std::uint32_t at = 0; at < window.coded.count; at++) {
+      const std::uint32_t page = window.coded.pages[at];
+      if (window.code[page] == (frame | 1)) clearCodePage(window, page);
+      if (window.code[page] != 0) window.coded.pages[kept++] = page;
+    }
+    window.coded.count = kept;
+  }
+}
+
+/* Safe: one system call; the shadow entry keeps its place in the log. */
+void windowUnmap(Translator &translator, Window &window, std::uint32_t page) {
+  if (!unmapRange(translator, window, page, 1)) {
+    /* No room for one mapping more: dropping a whole group needs none, as it frees what it splits. */
+    const std::uint32_t first = page & ~0x3ffu;
+    unmapRange(translator, window, first, 0x400);
+    for (std::uint32_t other = first; other < first + 0x400; other++) window.shadow[other] &= shadow::Logged;
+  }
+  window.shadow[page] &= shadow::Logged;
+}
+
+void windowInstall(Window &window, std::uint32_t eip, std::uint32_t frame, std::uint32_t offset) {
+  const std::uint32_t page = eip >> 12;
+  if (window.code[page] != frame) {
+    if (window.code[page] != 0) {
+      clearCodePage(window, page);
+    } else {
+      bool listed = false;
+      for (std::uint32_t at = 0; at < window.coded.count && !listed; at++) listed = window.coded.pages[at] == page;
+      if (!listed) window.coded.pages[window.coded.count++] = page;
+    }
+    window.code[page] = frame;
+  }
+  window.table[eip] = offset;
+}
+
+/* Safe: walk() and mmap(), and tables that only this thread uses. */
+MapResult windowMap(Translator &translator, std::uint32_t linear, bool write, bool user, std::uint32_t *faultError) {
+  Window &window = translator.windows[translator.current];
+  Walk found{};
+  switch (walk(translator, linear, write, user, true, &found, faultError)) {
+    case WalkResult::Fault:
+      return MapResult::Fault;
+    case WalkResult::Slow:
+      return MapResult::Slow;
+    case WalkResult::Ok:
+      break;
+  }
+  const std::uint8_t direct = translator.direct[found.frame >> 12];
+  if ((direct & kDirectRead) == 0 || (write && (direct & kDirectWrite) == 0)) return MapResult::Slow;
+  const auto mayWrite = [](const Walk &page, std::uint8_t bits) { return page.writable && page.dirty && (bits & kDirectWrite) != 0; };
+  const bool writable = mayWrite(found, direct);
+  const std::uint32_t page = linear >> 12;
+  const std::uint32_t old = window.shadow[page];
+  const std::uint32_t bits = shadow::Mapped | (writable ? shadow::Writable : 0) | (found.large ? shadow::Large : 0);
+  /* It is mapped the way it should be and faults all the same: not for this function to understand. */
+  if (((old ^ (found.frame | bits)) & ~shadow::Logged) == 0) return MapResult::Slow;
+  if (translator.mappings + 2 > translator.maxMappings) {
+    store32(translator.state, word::WindowFull, 1);
+    return MapResult::Slow;
+  }
+
+  /* Neighbours that would be mapped the same way, with nothing left to set in their page tables, come along. */
+  const auto joins = [&](std::uint32_t other) {
+    if ((window.shadow[other] & shadow::Mapped) != 0) return false;
+    const std::uint32_t frame = found.frame + ((other - page) << 12);
+    const std::uint8_t otherDirect = translator.direct[frame >> 12];
+    if ((otherDirect & kDirectRead) == 0) return false;
+    Walk neighbour{};
+    std::uint32_t error = 0;
+    if (walk(translator, other << 12, false, user, false, &neighbour, &error) != WalkResult::Ok) return false;
+    return neighbour.frame == frame && neighbour.large == found.large && mayWrite(neighbour, otherDirect) == writable;
+  };
+  std::uint32_t first = page;
+  std::uint32_t last = page;
+  if ((old & shadow::Mapped) == 0) {
+    const std::uint32_t groupFirst = page & ~(kRunPages - 1);
+    const std::uint32_t groupLast = groupFirst + kRunPages - 1;
+    while (first > groupFirst && joins(first - 1)) first--;
+    while (last < groupLast && joins(last + 1)) last++;
+  }
+  const std::uint32_t firstFrame = found.frame - ((page - first) << 12);
+  const int protection = PROT_READ | (writable ? PROT_WRITE : 0);
+  const std::uint64_t bytes = std::uint64_t{last - first + 1} * kPageBytes;
+  translator.mappings += 2;
+  if (mmap(hostOf(window, first), bytes, protection, MAP_SHARED | MAP_FIXED | MAP_POPULATE, translator.ram->fd,
+           static_cast<off_t>(firstFrame)) == MAP_FAILED) {
+    store32(translator.state, word::WindowFull, 1);
+    return MapResult::Slow;
+  }
+  for (std::uint32_t other = first; other <= last; other++) {
+    note(window, other, (found.frame + ((other - page) << 12)) | bits);
+  }
+  add64(translator.state, word::WindowFaults, 1);
+  return MapResult::Mapped;
+}
+
+}  // namespace romulus

@@ -1,0 +1,168 @@
+/**
+ * Looks at a sequence that ended in two ways, instruction by instruction, for a reason why the host's answer does not count: undefined
+ * flags that were looked at, an instruction that is not compared, a fault whose order the manual leaves open. What is left is a
+ * difference. Read before: `../record-vectors/undefined.ts`. Read after: `shrink.ts`.
+ */
+import { Word } from '../../src/vcpu/layout.js';
+import { OperandKind, Reg, Segment, type Instruction } from '../../src/x86/instruction.js';
+import { Vector } from '../../src/x86/vectors.js';
+import { tryDecode } from '../../test/vectors/disassemble.js';
+import { Ending, differences, type Ignored, type Outcome } from '../../test/vectors/outcome.js';
+import { initialState, modeOf, type Case, type State } from '../../test/vectors/state.js';
+import type { UserMachine } from '../../test/vectors/userMachine.js';
+import { FOREIGN_END, FOREIGN_START } from '../../test/vectors/world.js';
+import {
+  carryUndefined,
+  isCr2Open,
+  isResultUndefined,
+  pushedBeforeFault,
+  uncomparedImage,
+  whyIncomparable,
+  whyOutcomeOpen,
+} from '../record-vectors/undefined.js';
+
+export interface Verdict {
+  /** Why the difference is none; undefined when it is one. */
+  readonly reason: string | undefined;
+  readonly found: readonly string[];
+  readonly ignored: Ignored;
+}
+
+/** The reason when host and guest differ in undefined flags alone: the case still counts. */
+export const UNDEFINED_FLAGS = 'undefined flags';
+
+/** Steps after which nobody traces on. */
+const MAX_STEPS = 4000;
+const TOO_LONG = 'too long to trace';
+/** MXCSR bit 17 in the FXSAVE image: misaligned operands allowed. */
+const MXCSR_HIGH = 26;
+const MISALIGNED = 2;
+/** NT. */
+const NESTED = 1 << 14;
+
+/** Selectors of the host's GDT that the guest has not: 64-bit code and the processor's number. */
+const foreignSelector = (selector: number): boolean => {
+  const index = selector >> 3;
+  return (selector & 4) === 0 && (index === 6 || index === 15);
+};
+
+const isForeign = (linear: number): boolean => linear >>> 0 >= FOREIGN_START - 0x1000 && linear >>> 0 < FOREIGN_END;
+
+interface Trace {
+  reason: string | undefined;
+  flags: number;
+  /** `flags` before the last instruction, and its EIP. */
+  flagsBefore: number;
+  eip: number;
+  last: Instruction | undefined;
+  /** Registers before the last instruction. */
+  registers: Int32Array;
+}
+
+/** Takes note of the instruction at `linear`. @returns it, or undefined when there is none; `into.reason` is set when tracing ends there */
+function note(machine: UserMachine, linear: number, into: Trace): Instruction | undefined {
+  const { words, phys, cpu } = machine;
+  const bytes = phys.bytes.slice(linear, linear + 16);
+  const instruction = tryDecode(bytes, cpu.codeSize);
+  into.last = instruction;
+  into.registers = words.slice(Word.Eax, Word.Edi + 1);
+  if (instruction === undefined) return undefined;
+  const { form } = instruction;
+  const ecx = words[Word.Ecx];
+  into.reason = whyIncomparable(instruction, bytes);
+  if (uncomparedImage(form.mnemonic, 4).length > 0) into.reason = 'stores pointers that processors keep in different ways';
+  if ((form.flagsRead & into.flags) !== 0) into.reason = 'reads undefined flags';
+  if (isResultUndefined(instruction, ecx)) into.reason = 'undefined result';
+  if (form.mnemonic === 'IRET' && (words[Word.Eflags] & NESTED) !== 0) {
+    into.reason = 'IRET with NT: a 64-bit host has no task switch';
+  }
+  into.flagsBefore = into.flags;
+  into.flags = carryUndefined(into.flags, instruction, ecx);
+  return instruction;
+}
+
+/** MOV SS and POP SS take the next instruction with them. */
+const loadsStack = ({ operands, form }: Instruction): boolean =>
+  (form.mnemonic === 'MOV' || form.mnemonic === 'POP') &&
+  operands[0].kind === OperandKind.Segment &&
+  operands[0].value === (Segment.Ss as number);
+
+function trace(machine: UserMachine, state: State): Trace {
+  const result: Trace = {
+    reason: undefined,
+    flags: 0,
+    flagsBefore: 0,
+    eip: -1,
+    last: undefined,
+    registers: state.registers,
+  };
+  machine.begin(state);
+  for (let steps = 0; machine.running && result.reason === undefined; steps++) {
+    const linear = machine.linearEip;
+    if (linear >= 0x10000) break;
+    if (steps === MAX_STEPS) result.reason = TOO_LONG;
+    result.eip = machine.words[Word.Eip];
+    const instruction = note(machine, linear, result);
+    machine.step();
+    if (instruction !== undefined && loadsStack(instruction) && machine.words[Word.Eip] !== result.eip) {
+      result.eip += instruction.length;
+      if (result.reason === undefined) note(machine, linear + instruction.length, result);
+    }
+  }
+  return result;
+}
+
+/** Instructions with several memory accesses, which processors check in different orders. */
+const SEVERAL_ACCESSES = /^(CMPS|MOVS|ENTER|LEAVE|IRET|RETF|CALL|CALLF|JMPF|FX(SAVE|RSTOR)|PUSHA|POPA)$/;
+
+const isMemoryFault = ({ vector }: Outcome): boolean =>
+  [Vector.SS, Vector.GP, Vector.PF, Vector.AC].some((known) => known === vector);
+
+/** Judges a difference between host and guest. */
+export function explain(machine: UserMachine, test: Case, expected: Outcome, actual: Outcome): Verdict {
+  const state = initialState(test);
+  const verdict = (reason: string | undefined, found: readonly string[], ignored: Ignored): Verdict => ({
+    reason,
+    found,
+    ignored,
+  });
+  if (expected.vector === Ending.SystemCall) return verdict('a system call', [], { flags: 0 });
+  if (expected.vector === Ending.Endless && actual.vector === Ending.Endless) {
+    return verdict('endless', [], { flags: 0 });
+  }
+  if ((expected.fx[MXCSR_HIGH] & MISALIGNED) !== 0) return verdict('MXCSR.MM, which AMD has', [], { flags: 0 });
+  if (expected.selectors.some(foreignSelector) || actual.selectors.some(foreignSelector)) {
+    return verdict("a segment of the host's own", [], { flags: 0 });
+  }
+  if ([expected.cr2, actual.cr2, expected.eip, actual.eip].some(isForeign)) {
+    return verdict("memory of the host's own", [], { flags: 0 });
+  }
+  const offset = expected.eip - state.eip;
+  const ended = tryDecode(test.code.subarray(offset), modeOf(test).codeSize);
+  if (offset >= 0 && ended !== undefined && /^MASKMOV/.test(ended.form.mnemonic)) {
+    return verdict('MASKMOV may or may not fault on bytes that it does not store', [], { flags: 0 });
+  }
+  const { reason, last, registers, ...traced } = trace(machine, state);
+  // an instruction that faults has written no flags
+  const flags = traced.eip === actual.eip ? traced.flagsBefore : traced.flags;
+  let ignored: Ignored = { flags };
+  if (expected.vector === Ending.Endless || actual.vector === Ending.Endless) {
+    // how long is endless differs between the two
+    return verdict(reason, ['one of them is endless'], ignored);
+  }
+  if (reason !== undefined) return verdict(reason, [], ignored);
+  if (last !== undefined) {
+    const bothFault = isMemoryFault(expected) && isMemoryFault(actual) && expected.eip === actual.eip;
+    if (bothFault && SEVERAL_ACCESSES.test(last.form.mnemonic)) {
+      return verdict('two faults in one instruction, whose order is open', [], ignored);
+    }
+    const open = whyOutcomeOpen(last, { ...state, registers }, expected);
+    if (open !== undefined) return verdict(open, [], ignored);
+    const pushed = pushedBeforeFault(last, expected);
+    const esp = registers[Reg.Esp];
+    if (pushed > 0) ignored = { ...ignored, memory: [{ start: Math.max(0, esp - pushed), end: esp }] };
+    if (isCr2Open(last)) ignored = { ...ignored, cr2: true };
+  }
+  const found = differences(expected, actual, test.fpu, ignored, state, machine.base);
+  return verdict(found.length === 0 ? UNDEFINED_FLAGS : undefined, found, ignored);
+}

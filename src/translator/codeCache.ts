@@ -1,0 +1,212 @@
+/**
+ * The fragments that exist: where they lie in the code buffer, which physical page they are of, how they are chained, and how to get from
+ * a host instruction back to the guest's. When the buffer is full everything is dropped and begins anew.
+ *
+ * Chains stay within one linear page and so within one physical page: fragments of a page come and go together and no chain is ever
+ * undone. Writing here is safe although the buffer is mapped for execution elsewhere: it is this very thread that runs the code, never at
+ * the same time, and x86 keeps its instruction fetches coherent with stores by physical address (SDM 3A, "Self-Modifying Code").
+ * Read before: `fragment.ts`, `host.ts`. Read after: `engine.ts`.
+ */
+import { type Fragment, type Link, LinkKind, type SideEntry } from './fragment.js';
+import type { TranslatorHost } from './host.js';
+import { Stub, STUBS_BYTES } from './stubs.js';
+
+/** Fragments begin at multiples of this. */
+const ALIGNMENT = 16;
+
+/** A fragment in the code buffer. */
+export interface Placed {
+  readonly eip: number;
+  /** Physical address of its page. */
+  readonly frame: number;
+  /** In the code buffer: entry, and first byte behind. */
+  readonly offset: number;
+  readonly end: number;
+  readonly usesFpu: boolean;
+  readonly liveEntry: number;
+  readonly side: readonly SideEntry[];
+  readonly instructions: number;
+  readonly interpretsFirst: boolean;
+}
+
+/** A chain whose target does not exist yet. */
+interface Waiting {
+  /** Offset in the code buffer of the rel32. */
+  readonly at: number;
+  readonly live: boolean;
+}
+
+/** Fragments of one physical page at one privilege, by the EIP they begin at. */
+class PageCode {
+  readonly fragments = new Map<number, Placed>();
+  readonly waiting = new Map<number, Waiting[]>();
+}
+
+export class CodeCache {
+  /** For --stats. */
+  fragments = 0;
+  instructions = 0;
+  hostBytes = 0;
+  pagesDropped = 0;
+  buffersFilled = 0;
+
+  private readonly _view: DataView;
+  private _end = STUBS_BYTES;
+  /** Fragments in the order of their offsets, dropped ones too. */
+  private _placed: Placed[] = [];
+  /** By physical page number: code at CPL 0, code at CPL 3. */
+  private readonly _kernel: (PageCode | undefined)[] = [];
+  private readonly _user: (PageCode | undefined)[] = [];
+  private readonly _pages = new Set<number>();
+
+  /**
+   * @param host owner of the code buffer
+   * @param pageCount physical pages that may hold code
+   */
+  constructor(
+    private readonly _host: TranslatorHost,
+    pageCount: number,
+  ) {
+    const { code } = _host;
+    this._view = new DataView(code.buffer, code.byteOffset, code.byteLength);
+    this._kernel = new Array<PageCode | undefined>(pageCount).fill(undefined);
+    this._user = new Array<PageCode | undefined>(pageCount).fill(undefined);
+  }
+
+  /** The fragment that begins at `eip`, whose page is the physical page `pageNumber`. */
+  find(eip: number, pageNumber: number, user: boolean): Placed | undefined {
+    const page = (user ? this._user : this._kernel)[pageNumber];
+    return page === undefined ? undefined : page.fragments.get(eip);
+  }
+
+  /** Whether a physical page has fragments. */
+  has(pageNumber: number): boolean {
+    return this._kernel[pageNumber] !== undefined || this._user[pageNumber] !== undefined;
+  }
+
+  /** Puts a fragment into the buffer; `chained` says whether it is linked with its neighbours and they with it. */
+  place(fragment: Fragment, pageNumber: number, user: boolean, chained: boolean): Placed {
+    let offset = (this._end + ALIGNMENT - 1) & -ALIGNMENT;
+    if (offset + fragment.code.length > this._host.code.length) {
+      this.dropAll();
+      this.buffersFilled++;
+      offset = STUBS_BYTES;
+    }
+    this._host.code.set(fragment.code, offset);
+    this._end = offset + fragment.code.length;
+    const placed: Placed = {
+      eip: fragment.guestStart | 0,
+      frame: pageNumber << 12,
+      offset,
+      end: this._end,
+      usesFpu: fragment.usesFpu,
+      liveEntry: fragment.liveEntry,
+      side: fragment.side,
+      instructions: fragment.instructions,
+      interpretsFirst: fragment.interpretsFirst,
+    };
+    this._placed.push(placed);
+    const pages = user ? this._user : this._kernel;
+    const page = (pages[pageNumber] ??= new PageCode());
+    this._pages.add(pageNumber);
+    page.fragments.set(placed.eip, placed);
+    for (const link of fragment.links) this._link(link, placed, page, chained);
+    const waiting = page.waiting.get(placed.eip);
+    if (waiting !== undefined) {
+      page.waiting.delete(placed.eip);
+      for (const { at, live } of waiting) this._chain(at, placed, live);
+    }
+    this.fragments++;
+    this.instructions += fragment.instructions;
+    this.hostBytes += fragment.code.length;
+    return placed;
+  }
+
+  /**
+   * The guest instruction that a host instruction belongs to.
+   * @param offset in the code buffer
+   * @returns its EIP, or undefined when no fragment is there
+   */
+  eipAt(offset: number): number | undefined {
+    let low = 0;
+    let high = this._placed.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this._placed[middle].offset <= offset) low = middle + 1;
+      else high = middle;
+    }
+    const placed = low === 0 ? undefined : this._placed[low - 1];
+    if (placed === undefined || offset >= placed.end) return undefined;
+    const inside = offset - placed.offset;
+    const { side } = placed;
+    low = 0;
+    high = side.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (side[middle].hostOffset <= inside) low = middle + 1;
+      else high = middle;
+    }
+    return low === 0 ? placed.eip : side[low - 1].guestEip;
+  }
+
+  /** Drops the fragments of a physical page. */
+  drop(pageNumber: number): void {
+    if (!this._pages.delete(pageNumber)) return;
+    this._kernel[pageNumber] = undefined;
+    this._user[pageNumber] = undefined;
+    this._host.dropCode(pageNumber << 12);
+    this.pagesDropped++;
+  }
+
+  /** Drops all fragments. */
+  dropAll(): void {
+    for (const pageNumber of this._pages) {
+      this._kernel[pageNumber] = undefined;
+      this._user[pageNumber] = undefined;
+    }
+    this._pages.clear();
+    this._placed = [];
+    this._end = STUBS_BYTES;
+    this._host.dropAllCode();
+  }
+
+  private _link(link: Link, placed: Placed, page: PageCode, chained: boolean): void {
+    const at = placed.offset + link.hostOffset;
+    switch (link.kind) {
+      case LinkKind.Chain: {
+        if (!chained) return;
+        const target = page.fragments.get(link.targetEip | 0);
+        if (target !== undefined) {
+          this._chain(at, target, placed.usesFpu);
+          return;
+        }
+        const key = link.targetEip | 0;
+        const waiting = page.waiting.get(key);
+        if (waiting === undefined) page.waiting.set(key, [{ at, live: placed.usesFpu }]);
+        else waiting.push({ at, live: placed.usesFpu });
+        return;
+      }
+      case LinkKind.Miss:
+        this._patch(at, Stub.Miss);
+        return;
+      case LinkKind.Attention:
+        this._patch(at, Stub.Attention);
+        return;
+      case LinkKind.Interpret:
+        this._patch(at, Stub.Interpret);
+        return;
+      case LinkKind.FpuLoad:
+        this._patch(at, Stub.FpuLoad);
+        return;
+    }
+  }
+
+  private _chain(at: number, target: Placed, live: boolean): void {
+    this._patch(at, target.offset + (live && target.usesFpu ? target.liveEntry : 0));
+  }
+
+  /** Writes the rel32 at `at` so that it leads to `target`. */
+  private _patch(at: number, target: number): void {
+    this._view.setInt32(at, target - (at + 4), true);
+  }
+}

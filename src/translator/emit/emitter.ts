@@ -1,0 +1,311 @@
+/**
+ * A fragment while it is being made: the assembler, the tables that go with the code, and what all families of instructions share: guest
+ * addresses, transfers of control, exits, code out of line. Read before: `../asm64.ts`. Read after: `native.ts`.
+ */
+import { SegmentWord, Word } from '../../vcpu/layout.js';
+import { Reg, Segment, type Instruction, type MemoryOperand } from '../../x86/instruction.js';
+import { Asm64, Condition, Host, segmentWord, type Address } from '../asm64.js';
+import { LinkKind, type Link, type SideEntry, type TranslationRequest } from '../fragment.js';
+
+/** Emits one guest instruction; `eip`, `next` and `flagsDead` of the emitter are set. */
+export type Emit = (emitter: Emitter, instruction: Instruction) => void;
+
+/**
+ * Decides how an instruction is translated.
+ * @param nextEip EIP of the instruction behind it
+ * @returns undefined to leave it to the interpreter
+ */
+export type Plan = (instruction: Instruction, request: TranslationRequest, nextEip: number) => Emit | undefined;
+
+/** The segments that a request takes to be flat and writable. Reads through CS are rare: they are the interpreter's. */
+export function isFlat(segment: Segment): boolean {
+  return segment === Segment.Es || segment === Segment.Ss || segment === Segment.Ds;
+}
+
+const PAGE_MASK = ~0xfff;
+
+const absolute: Address = { base: Host.None, index: Host.None, scale: 0, displacement: 0 };
+
+export class Emitter {
+  readonly asm: Asm64;
+  readonly request: TranslationRequest;
+  readonly side: SideEntry[] = [];
+  readonly links: Link[] = [];
+  usesFs = false;
+  usesGs = false;
+  /** The guest instruction being emitted, and the one behind it. */
+  eip = 0;
+  next = 0;
+  /** No arithmetic flag matters behind the instruction being emitted. */
+  flagsDead = false;
+
+  private readonly _page: number;
+  private readonly _outOfLine: (() => void)[] = [];
+
+  constructor(asm: Asm64, request: TranslationRequest) {
+    this.asm = asm;
+    this.request = request;
+    this._page = request.eip & PAGE_MASK;
+    asm.position = 0;
+  }
+
+  /** Begins a side entry of the current instruction. */
+  mark(): void {
+    const last = this.side[this.side.length - 1];
+    // an instruction without code leaves its place to the next one
+    if (last?.hostOffset === this.asm.position) this.side.pop();
+    this.side.push({ hostOffset: this.asm.position, guestEip: this.eip });
+  }
+
+  /** Has `emit` called behind the fragment's end, for code that is seldom run. */
+  later(emit: () => void): void {
+    this._outOfLine.push(emit);
+  }
+
+  /** Emits what `later` has collected, and what that collects. */
+  finish(): void {
+    for (const emit of this._outOfLine) emit();
+  }
+
+  /**
+   * The guest's operand as a host operand for `guest`. FS and GS take r10 and r11 and a few instructions before, which keep the flags.
+   */
+  address(memory: MemoryOperand): Address {
+    const plain: Address = {
+      base: memory.base === Reg.None ? Host.None : memory.base,
+      index: memory.index === Reg.None ? Host.None : memory.index,
+      scale: memory.scale,
+      displacement: memory.displacement,
+    };
+    if (memory.segment !== Segment.Fs && memory.segment !== Segment.Gs) return plain;
+    if (memory.segment === Segment.Fs) this.usesFs = true;
+    else this.usesGs = true;
+    this.asm.lea(Host.R10, plain);
+    this.asm.loadState(Host.R11, segmentWord(memory.segment) + SegmentWord.Base);
+    return { base: Host.R10, index: Host.R11, scale: 0, displacement: 0 };
+  }
+
+  /**
+   * An instruction with an operand in guest memory: the window's GS base and a 32-bit address.
+   * @param prefix operand-size or mandatory prefix, 0 = none
+   */
+  guest(prefix: number, lock: boolean, opcode: readonly number[], reg: number, address: Address): void {
+    const asm = this.asm;
+    asm.bytes(0x65, 0x67);
+    if (prefix !== 0) asm.byte(prefix);
+    if (lock) asm.byte(0xf0);
+    asm.rex(false, reg, address.index, address.base);
+    for (const byte of opcode) asm.byte(byte);
+    asm.modRm(reg, address);
+  }
+
+  /** @returns [ESP + displacement] */
+  stack(displacement: number): Address {
+    return { ...absolute, base: Host.Rsp, displacement };
+  }
+
+  /** MOV r32, or r16, from guest memory; a 16-bit load into r8 to r11 leaves their upper half. */
+  load(reg: number, address: Address, sizeBytes: 2 | 4 = 4): void {
+    this.guest(sizeBytes === 2 ? 0x66 : 0, false, [0x8b], reg, address);
+  }
+
+  store(address: Address, reg: number, sizeBytes: 2 | 4 = 4): void {
+    this.guest(sizeBytes === 2 ? 0x66 : 0, false, [0x89], reg, address);
+  }
+
+  storeImmediate(address: Address, value: number, sizeBytes: 2 | 4 = 4): void {
+    this.guest(sizeBytes === 2 ? 0x66 : 0, false, [0xc7], 0, address);
+    if (sizeBytes === 4) this.asm.int32(value);
+    else this.asm.bytes(value & 0xff, (value >> 8) & 0xff);
+  }
+
+  /** Adds to ESP, flags kept. */
+  moveStack(deltaBytes: number): void {
+    this.asm.leaBase(Host.Rsp, Host.Rsp, deltaBytes);
+  }
+
+  /** Jumps to a stub with r8d = `eip`. */
+  leave(kind: LinkKind.Miss | LinkKind.Attention | LinkKind.Interpret, eip: number): void {
+    this.asm.moveImmediate(Host.R8, eip);
+    this._stub(kind);
+  }
+
+  private _stub(kind: LinkKind): void {
+    this.links.push({ hostOffset: this.asm.jump(), kind, targetEip: 0, missOffset: 0 });
+  }
+
+  /** Jumps to the guest code whose EIP is in r8d, through the window's jump table. */
+  jumpThroughTable(): void {
+    const { asm } = this;
+    asm.load(Host.R9, { base: Host.R14, index: Host.R8, scale: 2, displacement: 0 });
+    asm.lea64(Host.R9, { base: Host.R9, index: Host.R13, scale: 0, displacement: 0 });
+    asm.jumpRegister(Host.R9);
+  }
+
+  /** Goes on at `target`: a chain inside the page, else the jump table. */
+  transfer(target: number): void {
+    if ((target & PAGE_MASK) === this._page) this._chain(this.asm.jump(), target);
+    else this._farTransfer(target);
+  }
+
+  /** Goes on at `target` if the condition holds, else behind. */
+  transferIf(condition: number, target: number): void {
+    const at = this.asm.jumpIf(condition);
+    if ((target & PAGE_MASK) === this._page) {
+      this._chain(at, target);
+      return;
+    }
+    this.later(() => {
+      this.asm.bind(at);
+      this._farTransfer(target);
+    });
+  }
+
+  private _farTransfer(target: number): void {
+    this.asm.moveImmediate(Host.R8, target);
+    this.jumpThroughTable();
+  }
+
+  private _chain(hostOffset: number, targetEip: number): void {
+    this.later(() => {
+      const missOffset = this.asm.position;
+      this.asm.bind(hostOffset);
+      this.links.push({ hostOffset, kind: LinkKind.Chain, targetEip, missOffset });
+      this.leave(LinkKind.Miss, targetEip);
+    });
+  }
+
+  /** Puts the host's stack into RSP, guest's into r8, and the flags on the host's stack. */
+  saveFlags(): void {
+    this.asm.move64(Host.R8, Host.Rsp);
+    this.asm.loadState64(Host.Rsp, Word.HostStack);
+    this.asm.pushFlags();
+  }
+
+  /** Undoes `saveFlags`. */
+  restoreFlags(): void {
+    this.asm.popFlags();
+    this.asm.move64(Host.Rsp, Host.R8);
+  }
+
+  /**
+   * The poll: leaves with `Attention` when somebody has set the attention word.
+   * @param flagsDead the arithmetic flags do not matter here @param eip of the boundary that this is
+   */
+  poll(flagsDead: boolean, eip: number): void {
+    const { asm } = this;
+    if (flagsDead) {
+      asm.compareStateZero(Word.Attention);
+      const out = asm.jumpIf(Condition.NotEqual);
+      this.later(() => {
+        asm.bind(out);
+        this.leave(LinkKind.Attention, eip);
+      });
+      return;
+    }
+    asm.move(Host.R9, Host.Rcx);
+    asm.loadState(Host.Rcx, Word.Attention);
+    const none = asm.jumpIfEcxZero();
+    const out = asm.jump();
+    asm.bindShort(none);
+    asm.move(Host.Rcx, Host.R9);
+    this.later(() => {
+      asm.bind(out);
+      asm.move(Host.Rcx, Host.R9);
+      this.leave(LinkKind.Attention, eip);
+    });
+  }
+
+  /**
+   * Makes sure that the host's FPU holds the guest's state; the code behind it may take that for granted up to the fragment's end.
+   * @param flagsDead the arithmetic flags do not matter here @param eip of the fragment
+   */
+  ensureFpu(flagsDead: boolean, eip: number): void {
+    const { asm } = this;
+    let load: number;
+    if (flagsDead) {
+      asm.compareStateZero(Word.FpuLive);
+      load = asm.jumpIf(Condition.Equal);
+    } else {
+      asm.move(Host.R9, Host.Rcx);
+      asm.loadState(Host.Rcx, Word.FpuLive);
+      const notLive = asm.jumpIfEcxZero();
+      asm.move(Host.Rcx, Host.R9);
+      const live = asm.jumpShort();
+      asm.bindShort(notLive);
+      asm.move(Host.Rcx, Host.R9);
+      load = asm.jump();
+      asm.bindShort(live);
+    }
+    const back = asm.position;
+    this.later(() => {
+      asm.bind(load);
+      asm.bind(asm.leaRelative(Host.R9), back);
+      asm.moveImmediate(Host.R8, eip);
+      this._stub(LinkKind.FpuLoad);
+    });
+  }
+
+  /**
+   * IF has just been turned on: leaves with `Attention` if the interrupt controller asks for an interrupt. The controller's words are
+   * nearly always 0 where it matters, so that the flags need not be saved.
+   * @param eip of the boundary that this is
+   */
+  checkInterrupts(flagsDead: boolean, eip: number): void {
+    const { asm } = this;
+    if (flagsDead) {
+      const out = this._testInterrupts();
+      this.later(() => {
+        asm.bind(out);
+        this.leave(LinkKind.Attention, eip);
+      });
+      return;
+    }
+    asm.move(Host.R9, Host.Rcx);
+    asm.loadState(Host.Rcx, Word.PicIrr);
+    const noRequest = asm.jumpIfEcxZero();
+    const request = asm.jump();
+    asm.bindShort(noRequest);
+    asm.loadState(Host.Rcx, Word.PicLevels);
+    const noLevel = asm.jumpIfEcxZero();
+    const level = asm.jump();
+    asm.bindShort(noLevel);
+    asm.move(Host.Rcx, Host.R9);
+    const back = asm.position;
+    this.later(() => {
+      asm.bind(request);
+      asm.bind(level);
+      asm.move(Host.Rcx, Host.R9);
+      this.saveFlags();
+      const out = this._testInterrupts();
+      this.restoreFlags();
+      asm.bind(asm.jump(), back);
+      asm.bind(out);
+      this.restoreFlags();
+      this.leave(LinkKind.Attention, eip);
+    });
+  }
+
+  /** As `checkInterrupts` where the flags are dead, but only for the bits that are set in `mask`: all or none. */
+  checkInterruptsUnder(mask: number, eip: number): void {
+    const { asm } = this;
+    asm.loadState(Host.R9, Word.PicIrr);
+    asm.orState(Host.R9, Word.PicLevels);
+    asm.andState(Host.R9, Word.PicOpen);
+    asm.and(Host.R9, mask);
+    const out = asm.jumpIf(Condition.NotEqual);
+    this.later(() => {
+      asm.bind(out);
+      this.leave(LinkKind.Attention, eip);
+    });
+  }
+
+  /** (PicIrr | PicLevels) & PicOpen. @returns the jump that is taken when it is not 0 */
+  private _testInterrupts(): number {
+    const { asm } = this;
+    asm.loadState(Host.R9, Word.PicIrr);
+    asm.orState(Host.R9, Word.PicLevels);
+    asm.testState(Word.PicOpen, Host.R9);
+    return asm.jumpIf(Condition.NotEqual);
+  }
+}

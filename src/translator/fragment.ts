@@ -1,0 +1,100 @@
+/**
+ * What passes between the translator's front end and its engine: the request, the fragment, and the rules that both sides and the
+ * stubs keep. A fragment is host code for a run of guest instructions of one page, entered at its first instruction only.
+ *
+ * Host registers at instruction boundaries: rax rcx rdx rbx rsp rbp rsi rdi hold the guest registers of the same numbers, zero-extended;
+ * r15 the state block, r14 the jump table of the window, r13 the code base, r12 the window base, a multiple of 4 GiB, which is the GS base as
+ * well; r8 to r11 are scratch. The host's arithmetic flags and DF are the guest's. While translated code runs, `Word.Eflags` holds no arithmetic flag, no DF
+ * and not bit 1 (all 0): the entry takes them out, the exit stub puts them back.
+ *
+ * An EIP is an int32 everywhere.
+ *
+ * Read before: `../x86/instruction.ts`, `../vcpu/layout.ts`. Read after: `frontend.ts`.
+ */
+import type { ByteSource } from '../x86/decode.js';
+
+/** What the engine wants translated. CS, DS, ES and SS are flat, the code segment is 32 bits wide, TF is 0. */
+export interface TranslationRequest {
+  /** First instruction: offset in CS and linear address. */
+  readonly eip: number;
+  /** Bytes from `eip` on; asked for at most `bytesLeftInPage`. */
+  readonly source: ByteSource;
+  /** Bytes from `eip` to the end of its page, 1 to 4096. */
+  readonly bytesLeftInPage: number;
+  readonly cpl: number;
+  /** SSE instructions may run: CR4.OSFXSR is 1. What CR0 says is asked when the fragment runs (`Word.FpuUsable`). */
+  readonly xmmUsable: boolean;
+  /** FS (GS) is usable, readable and writable, with a limit of 4 GiB; its base may be anything. */
+  readonly fsFlat: boolean;
+  readonly gsFlat: boolean;
+  /** @returns the ROM slot (`../rom/slots.ts`) that begins at a linear address, or undefined */
+  readonly romSlotAt: (linear: number) => number | undefined;
+  /** The guest's IF is `Word.InterruptFlag` and nothing else (`Strategy.VirtualMask`), so that CPL 0 may change it in place. */
+  readonly virtualMask: boolean;
+  /** Most guest instructions of one fragment; 1 for one-instruction fragments. */
+  readonly maxInstructions: number;
+}
+
+/**
+ * From `hostOffset` to the next entry's the code belongs to the guest instruction at `guestEip`. Where that code can fault, the low halves of
+ * the host registers are the guest's registers from before the instruction, or for a repeated string instruction those of the iteration.
+ */
+export interface SideEntry {
+  readonly hostOffset: number;
+  readonly guestEip: number;
+}
+
+/** Where a rel32 of a fragment leads. The last four are stubs of `stubs.ts`. */
+export const enum LinkKind {
+  /** The fragment at `targetEip`, in the same guest page; until that exists to `missOffset` of this fragment. */
+  Chain,
+  Miss,
+  Attention,
+  Interpret,
+  FpuLoad,
+}
+
+export interface Link {
+  /** Offset of the rel32 in `Fragment.code`; it counts from its own end. */
+  readonly hostOffset: number;
+  readonly kind: LinkKind;
+  /** `Chain` only, else 0. */
+  readonly targetEip: number;
+  /** `Chain`: code of this fragment that loads r8d with the target and goes to the miss stub. What the rel32 says as it comes. */
+  readonly missOffset: number;
+}
+
+/** The instruction that a fragment ends before, as the interpreter has to run it. */
+export interface Interpreted {
+  readonly guestEip: number;
+  /** Its mnemonic, or in parentheses why it has none. */
+  readonly mnemonic: string;
+}
+
+export interface Fragment {
+  /** Position-independent but for the links that are not `Chain`. */
+  readonly code: Uint8Array;
+  /** EIP of the first instruction, and the one behind the last byte that was looked at. */
+  readonly guestStart: number;
+  readonly guestEnd: number;
+  /** Guest instructions translated, those left to the interpreter not counted. */
+  readonly instructions: number;
+  /** x87, MMX or SSE instructions are in it. */
+  readonly usesFpu: boolean;
+  /** SSE instructions are in it: translated under `xmmUsable`. */
+  readonly usesXmm: boolean;
+  /** FS or GS addressing is in it: translated under `fsFlat` or `gsFlat`. */
+  readonly usesFs: boolean;
+  readonly usesGs: boolean;
+  /**
+   * Where a chain from a fragment with `usesFpu` may enter: behind the check that the FPU state is loaded. 0 when `usesFpu` is false. A
+   * fragment with `usesFpu` has the state loaded at all its links.
+   */
+  readonly liveEntry: number;
+  /** Sorted by host offset; the first entry is at 0 and covers the prologue. Code behind the last one's instruction is exits only. */
+  readonly side: readonly SideEntry[];
+  readonly links: readonly Link[];
+  readonly interpreted: Interpreted | undefined;
+  /** The first instruction is left to the interpreter: entering the fragment does nothing else. */
+  readonly interpretsFirst: boolean;
+}

@@ -1,0 +1,180 @@
+/**
+ * The front end: guest bytes in, a fragment out. It scans a run of instructions, decides how each is translated, and puts the checks of a
+ * fragment where they cost least: the poll for attention and, before floating-point code, the one that the guest's FPU state is loaded.
+ *
+ * A fragment goes on behind conditional jumps that are not taken; it ends with an unconditional transfer, before an instruction for the
+ * interpreter, before one that crosses into the next page, or when it has its fill. Only fragments with a backward or indirect transfer
+ * poll, before the first such transfer: a loop has at least one of them.
+ *
+ * Read before: `fragment.ts`, `liveness.ts`, `emit/plan.ts`. Read after: `engine.ts`.
+ */
+import { decode, type ByteSource } from '../x86/decode.js';
+import type { Instruction } from '../x86/instruction.js';
+import { GuestFault } from '../x86/vectors.js';
+import { Asm64 } from './asm64.js';
+import { Flow, flowOf, relativeTarget } from './emit/branch.js';
+import { Emitter, type Emit } from './emit/emitter.js';
+import { usesFpu, usesXmm } from './emit/fpu.js';
+import { planOf } from './emit/plan.js';
+import { LinkKind, type Fragment, type Interpreted, type TranslationRequest } from './fragment.js';
+import { deadFlags } from './liveness.js';
+
+/** A fragment's fill of conditional jumps: code behind each is likely to be a fragment of its own as well. */
+const MAX_SIDE_EXITS = 4;
+/** More guest instructions than this would not fit the assembler's buffer for sure. */
+const MAX_INSTRUCTIONS = 256;
+
+/** Thrown by `PageSource` where the page ends; one value, as no stack trace is wanted. */
+const CROSSES = new Error('the instruction crosses into the next page');
+
+/** The bytes of one instruction, up to the end of the page. */
+class PageSource implements ByteSource {
+  offset = 0;
+
+  constructor(
+    private readonly _source: ByteSource,
+    private readonly _size: number,
+  ) {}
+
+  byte(index: number): number {
+    const at = this.offset + index;
+    if (at >= this._size) throw CROSSES;
+    return this._source.byte(at);
+  }
+}
+
+interface Item {
+  readonly eip: number;
+  readonly next: number;
+  readonly instruction: Instruction;
+  readonly emit: Emit;
+}
+
+interface Scan {
+  readonly items: readonly Item[];
+  /** What follows the last item is for the interpreter. */
+  readonly interpreted: Interpreted | undefined;
+  /** The last item transfers control unconditionally. */
+  readonly closed: boolean;
+  readonly end: number;
+}
+
+/** @returns the instruction; undefined when it crosses the page or is too long, both of which the interpreter knows about */
+function decodeAt(source: PageSource): Instruction | undefined {
+  try {
+    return decode(source, 4);
+  } catch (error) {
+    if (error === CROSSES || error instanceof GuestFault) return undefined;
+    throw error;
+  }
+}
+
+const isSti = (item: Item | undefined): boolean => item?.instruction.form.mnemonic === 'STI';
+
+/**
+ * STI takes effect behind the next instruction. So that one must be in the same fragment and must not leave it; otherwise the interpreter
+ * runs both.
+ */
+function checkShadow(result: Scan): Scan {
+  const { items } = result;
+  for (let index = 0; index < items.length; index++) {
+    if (!isSti(items[index])) continue;
+    const follower = items.at(index + 1);
+    if (follower !== undefined && flowOf(follower.emit) === Flow.Next && !isSti(follower)) continue;
+    const { eip, next } = items[index];
+    const interpreted = { guestEip: eip, mnemonic: 'STI' } as const;
+    return { items: items.slice(0, index), interpreted, closed: false, end: next };
+  }
+  return result;
+}
+
+/** Decodes and plans, up to where the fragment ends. */
+function scan(request: TranslationRequest): Scan {
+  const source = new PageSource(request.source, request.bytesLeftInPage);
+  const limit = Math.min(request.maxInstructions, MAX_INSTRUCTIONS);
+  const items: Item[] = [];
+  let eip = request.eip | 0;
+  let sideExits = 0;
+  for (;;) {
+    const instruction = decodeAt(source);
+    const next = (eip + (instruction?.length ?? 0)) | 0;
+    const emit = instruction && planOf(instruction, request, next);
+    if (instruction === undefined || emit === undefined) {
+      const mnemonic = instruction?.form.mnemonic ?? '(at a page end)';
+      return checkShadow({ items, interpreted: { guestEip: eip, mnemonic }, closed: false, end: next });
+    }
+    items.push({ eip, next, instruction, emit });
+    source.offset += instruction.length;
+    eip = next;
+    const flow = flowOf(emit);
+    if (flow === Flow.Conditional) sideExits++;
+    const closed = flow === Flow.Direct || flow === Flow.Indirect;
+    const full = items.length >= limit || sideExits >= MAX_SIDE_EXITS || source.offset >= request.bytesLeftInPage;
+    if (closed || full) return checkShadow({ items, interpreted: undefined, closed, end: next });
+  }
+}
+
+/** A backward or indirect transfer: one of them is in every loop. */
+function mayLoop({ eip, next, instruction, emit }: Item): boolean {
+  const flow = flowOf(emit);
+  if (flow === Flow.Next) return false;
+  return flow === Flow.Indirect || relativeTarget(instruction, next) >>> 0 <= eip >>> 0;
+}
+
+/**
+ * @param dead for each boundary, whether the flags are dead there
+ * @returns before which item to poll, or -1: the last cheap place before the first transfer that may loop, or right before that one
+ */
+function pollPlace(items: readonly Item[], dead: readonly boolean[]): number {
+  const first = items.findIndex(mayLoop);
+  for (let place = first; place >= 0; place--) {
+    // the boundary behind STI is none for interrupts
+    if (dead[place] && !isSti(items[place - 1])) return place;
+  }
+  return first;
+}
+
+const assembler = new Asm64();
+
+/**
+ * Translates the code at `request.eip`.
+ * @returns a fragment, which may be no more than an exit to the interpreter (`interpretsFirst`)
+ */
+export function translate(request: TranslationRequest): Fragment {
+  const { items, interpreted, closed, end } = scan(request);
+  const emitter = new Emitter(assembler, request);
+  const forms = items.map(({ instruction }) => instruction.form);
+  const dead = deadFlags(items.map(({ instruction }) => instruction));
+  const poll = pollPlace(items, dead);
+  const fpu = forms.some(usesFpu);
+  emitter.eip = request.eip | 0;
+  emitter.mark();
+  if (fpu) emitter.ensureFpu(dead[0], emitter.eip);
+  const liveEntry = fpu ? assembler.position : 0;
+  items.forEach((item, index) => {
+    if (index === poll) emitter.poll(dead[index], item.eip);
+    emitter.eip = item.eip;
+    emitter.next = item.next;
+    if (index > 0) emitter.mark();
+    item.emit(emitter, item.instruction);
+    if (isSti(items[index - 1])) emitter.checkInterrupts(dead[index + 1], item.next);
+  });
+  if (interpreted !== undefined) emitter.leave(LinkKind.Interpret, interpreted.guestEip);
+  else if (!closed) emitter.transfer(end);
+  emitter.finish();
+  return {
+    code: assembler.take(),
+    guestStart: request.eip | 0,
+    guestEnd: end,
+    instructions: items.length,
+    usesFpu: fpu,
+    usesXmm: forms.some(usesXmm),
+    usesFs: emitter.usesFs,
+    usesGs: emitter.usesGs,
+    liveEntry,
+    side: emitter.side,
+    links: emitter.links,
+    interpreted,
+    interpretsFirst: items.length === 0,
+  };
+}

@@ -1,0 +1,25 @@
+/** What the translator counts, as the report of a machine shows it. Read before: `engine.ts`. */
+
+export interface TranslatorStatistics {
+  readonly fragments: number;
+  /** Guest instructions translated, and the bytes of host code they became. */
+  readonly instructions: number;
+  readonly hostBytes: number;
+  /** Milliseconds spent translating. */
+  readonly translationMs: number;
+  /** Times translated code was entered, and exits by reason. */
+  readonly enters: number;
+  readonly exits: Readonly<Record<string, number>>;
+  /** Instructions run by the interpreter, by mnemonic or by the mode they were met in. */
+  readonly interpreted: readonly { readonly what: string; readonly count: number }[];
+  /** Instructions that native/shortcut.cc ran in the interpreter's place. */
+  readonly shortcuts: number;
+  /** Faults that mapped pages into windows. */
+  readonly windowFaults: number;
+  readonly windowSwitches: number;
+  readonly windowChecks: number;
+  readonly windowEvictions: number;
+  readonly windowsCleared: number;
+  readonly pagesDropped: number;
+  readonly buffersFilled: number;
+}

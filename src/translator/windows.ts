@@ -1,0 +1,142 @@
+/**
+ * Which window guest code runs in: one for each address space (CR3) and privilege, the least recently used one given up for a new one.
+ *
+ * The rules are those of a TLB. A flush does not empty windows: it makes each of them due for a check before it is next used, in
+ * which the page tables are walked again for every page and those that would now translate otherwise are dropped. The guest cannot
+ * tell that from a flush, and it costs some 10 ns a page instead of several µs. Where the page tables change without a flush
+ * the old translation may live on, as in hardware. Read before: `host.ts`, `../memory/mmu.ts`. Read after: `engine.ts`.
+ */
+import { Word } from '../vcpu/layout.js';
+import { Cr0 } from '../x86/control.js';
+import { type TranslatorHost, WINDOW_COUNT } from './host.js';
+
+const PAGE_MASK = 0xfffff000 | 0;
+/** Stands for CR3 while paging is off; no page-aligned value equals it. */
+const UNPAGED = 1;
+const NO_SPACE = 2;
+
+interface Slot {
+  space: number;
+  user: boolean;
+  /** Value of `_flushes` when the window was last checked. */
+  checkedAt: number;
+  /** Value of `_changes` when the window was last checked. */
+  changesAt: number;
+  /** Value of `_uses` when it was last selected. */
+  usedAt: number;
+}
+
+export class Windows {
+  /** Windows given another address space, checks after a flush, changes of window: for --stats. */
+  evictions = 0;
+  checks = 0;
+  switches = 0;
+
+  private readonly _slots: Slot[] = Array.from({ length: WINDOW_COUNT }, () => ({
+    space: NO_SPACE,
+    user: false,
+    checkedAt: -1,
+    changesAt: 0,
+    usedAt: 0,
+  }));
+  /** Value of `_flushes` when the current window was selected. */
+  private _selectedAt = -1;
+  private _space = NO_SPACE;
+  private _user = false;
+  private _flushes = 0;
+  private _changes = 0;
+  private _uses = 0;
+
+  /** @param isTold whether the guest tells of every page-table entry that it changes */
+  constructor(
+    private readonly _words: Int32Array,
+    private readonly _host: TranslatorHost,
+    private readonly _isTold: () => boolean,
+  ) {}
+
+  /** Makes the window of the vCPU's address space at this privilege the current one, with nothing stale in it. */
+  use(user: boolean): void {
+    const space = this._spaceNow();
+    if (space === this._space && user === this._user && this._selectedAt === this._flushes) return;
+    let index = this._indexOf(space, user);
+    if (index < 0) index = this._replace(space, user);
+    const slot = this._slots[index];
+    slot.usedAt = ++this._uses;
+    const isSwitch = space !== this._space;
+    this._makeFit(index, slot, isSwitch);
+    // the addon goes there and back by itself at system calls, so it has to be fit for use as well
+    const twin = this._indexOf(space, !user);
+    if (twin >= 0) {
+      const other = this._slots[twin];
+      other.usedAt = this._uses;
+      this._makeFit(twin, other, isSwitch);
+    }
+    this._space = space;
+    this._user = user;
+    this._selectedAt = this._flushes;
+    this.switches++;
+    this._host.select(index, twin);
+  }
+
+  /**
+   * All translations may have lost their meaning. A VMI guest tells of every entry that it changes, so a mere change of address space
+   * leaves its windows as they are.
+   */
+  flushAll(isSwitch: boolean): void {
+    if (!isSwitch || !this._isTold()) this._flushes++;
+  }
+
+  /** The current address space is left alone, as on hardware: the guest has to flush what it changes there. */
+  tablesChanged(): void {
+    this._changes++;
+  }
+
+  /** One page may have lost its translation in the current address space. */
+  flushPage(linear: number): void {
+    const space = this._spaceNow();
+    this._slots.forEach((slot, index) => {
+      if (slot.checkedAt !== this._flushes) return;
+      if (slot.space === space) this._host.revalidatePage(index, linear, slot.user);
+      else slot.checkedAt = -1;
+    });
+  }
+
+  private _spaceNow(): number {
+    const words = this._words;
+    return (words[Word.Cr0] & Cr0.PG) === 0 ? UNPAGED : words[Word.Cr3] & PAGE_MASK;
+  }
+
+  private _indexOf(space: number, user: boolean): number {
+    const slots = this._slots;
+    for (let index = 0; index < slots.length; index++) {
+      if (slots[index].space === space && slots[index].user === user) return index;
+    }
+    return -1;
+  }
+
+  /** Checks a window after a flush, and one of an address space that comes back after changes of page tables. */
+  private _makeFit(index: number, slot: Slot, isSwitch: boolean): void {
+    if (slot.checkedAt === this._flushes && (!isSwitch || slot.changesAt === this._changes)) return;
+    this._host.revalidate(index, slot.user);
+    slot.checkedAt = this._flushes;
+    slot.changesAt = this._changes;
+    this.checks++;
+  }
+
+  private _replace(space: number, user: boolean): number {
+    let index = 0;
+    this._slots.forEach((slot, candidate) => {
+      if (slot.usedAt < this._slots[index].usedAt) index = candidate;
+    });
+    const slot = this._slots[index];
+    if (slot.space !== NO_SPACE) {
+      this._host.clear(index);
+      this.evictions++;
+    }
+    slot.space = space;
+    slot.user = user;
+    slot.checkedAt = this._flushes;
+    slot.changesAt = this._changes;
+    return index;
+  }
+}

@@ -1,0 +1,80 @@
+/** No strategy loses an event, or delivers one while IF is clear: against a model, step by step, and with real threads and signals. */
+import assert from 'node:assert/strict';
+import { Strategy } from '../../../src/vcpu/layout.js';
+import { strategyNames } from '../../../src/options.js';
+import { makeStrategy, strategyName } from '../../../src/irq/strategies/index.js';
+import { HostMask } from '../../../src/irq/strategies/hostMask.js';
+import { VirtualMachine } from '../../helpers/board.js';
+import { checkAgainstModel } from './strategiesModel.js';
+import { stressWithThreads } from './strategiesThreads.js';
+
+/** `npm run test:strategies` asks for more of the second. */
+const MODEL_STEPS = 1_000_000;
+const THREAD_STEPS = Number(process.env.ROMULUS_STRATEGY_STEPS ?? 100_000);
+
+describe('irq/strategies', () => {
+  it('have the names that the options list, and numbers', () => {
+    assert.deepEqual(
+      strategyNames.map((name) => makeStrategy(name).number),
+      [Strategy.VirtualMask, Strategy.HostMask, Strategy.TrapAndEmulate],
+    );
+    assert.deepEqual([Strategy.VirtualMask, Strategy.HostMask, Strategy.TrapAndEmulate].map(strategyName), [
+      ...strategyNames,
+    ]);
+  });
+
+  it('host-mask says what it lacks where there is no signal mask', () => {
+    const board = new VirtualMachine().board;
+    assert.throws(() => new HostMask().install({ cpu: board.cpu, mask: undefined, trapSensitive: () => undefined }), {
+      code: 'NO_ADDON',
+      message: /needs the native addon.*virtual-mask/,
+    });
+  });
+
+  for (const interrupts of strategyNames) {
+    for (const maskSignals of ['realtime', 'standard'] as const) {
+      if (maskSignals === 'standard' && interrupts !== 'host-mask') continue;
+      const name = maskSignals === 'standard' ? `${interrupts} with standard signals` : interrupts;
+
+      it(`${name}: takes what a model takes, when the model takes it`, function () {
+        this.timeout(120_000);
+        const taken = checkAgainstModel(interrupts, maskSignals, MODEL_STEPS, 1);
+        assert.ok(taken > MODEL_STEPS / 20, `${taken} interrupts in ${MODEL_STEPS} steps`);
+      });
+
+      it(`${name}: loses nothing that threads and signals raise`, async function () {
+        this.timeout(120_000);
+        await stressWithThreads(interrupts, maskSignals, THREAD_STEPS);
+      });
+    }
+  }
+
+  it('trap-and-emulate counts each step, and boots Remus', () => {
+    const machine = new VirtualMachine({ interrupts: 'trap-and-emulate', append: 'quiet run="echo hello"' });
+    machine.expect('hello');
+    const { traps, flagSwitches } = machine.statistics().interrupts;
+    assert.ok(traps.count > 200, `${traps.count} traps`);
+    assert.ok(flagSwitches > 30, `${flagSwitches} changes of IF`);
+    assert.equal(traps.decodes, traps.count);
+    assert.ok(traps.count - traps.emulations <= 2, 'what ends in a guest fault does not come to its end');
+    // From the first GDT on: two words of a descriptor, two page-table entries for each word and for the code.
+    assert.ok(traps.segmentReads > 1.8 * traps.count && traps.segmentReads <= 2 * traps.count);
+    assert.ok(traps.tableReads > 5 * traps.count);
+    assert.ok(traps.fetchedBytes >= traps.count);
+  });
+
+  it('virtual-mask changes nothing of the host and is told of no change of IF', () => {
+    const machine = new VirtualMachine({ interrupts: 'virtual-mask', append: 'quiet run="echo hello"' });
+    machine.expect('hello');
+    const { maskCalls, flagSwitches, traps } = machine.statistics().interrupts;
+    assert.deepEqual([maskCalls, flagSwitches, traps.count], [0, 0, 0]);
+  });
+
+  it('host-mask makes one call of the mask per change of IF at most', () => {
+    const machine = new VirtualMachine({ interrupts: 'host-mask', append: 'quiet run="sleep 30; echo hello"' });
+    machine.expect('hello');
+    const { maskCalls, flagSwitches } = machine.statistics().interrupts;
+    assert.ok(maskCalls > 30, `${maskCalls} calls`);
+    assert.ok(maskCalls <= flagSwitches + 1, `${maskCalls} calls, ${flagSwitches} changes of IF`);
+  });
+});
