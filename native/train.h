@@ -18,8 +18,8 @@ struct Train {
 
 /*
  * Sends events on `irq` as signals to the thread of the vCPU bound to `state`, `rateHz` a second (0: as fast as the host takes them) for
- * `durationNs`, stamping each immediately before its system call. What cannot be sent in time is sent late or, at the end,
- * not at all: `sent` tells. Blocks the calling thread. Negative errno values in `error`.
+ * `durationNs`, stamping each immediately before its system call. What cannot be sent in time is left out:
+ * `sent` tells. Blocks the calling thread. Negative errno values in `error`.
  */
 Train sendTrain(void *state, unsigned irq, double rateHz, std::int64_t durationNs, int *error);
 

@@ -56,7 +56,7 @@ std::uint32_t mappingLimit() {
  * alternate stack; those of libuv do not. The other threads take them. What a vCPU thread itself is sent stays open, and so do the
  * signals of its own faults and V8's profiler (SIGPROF, whose handler has SA_ONSTACK).
  */
-void keepForeignSignalsAway() {
+void keepForeignSignalsAway(sigset_t *former) {
   sigset_t signals;
   sigfillset(&signals);
   for (const int signo : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS, SIGPROF}) sigdelset(&signals, signo);
@@ -65,7 +65,7 @@ void keepForeignSignalsAway() {
     struct sigaction action {};
     if (sigaction(signo, nullptr, &action) == 0 && (action.sa_flags & SA_ONSTACK) != 0) sigdelset(&signals, signo);
   }
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  pthread_sigmask(SIG_BLOCK, &signals, former);
 }
 
 void setGsBase(std::uint64_t base) {
@@ -132,7 +132,8 @@ int translatorOpen(Memory *ram, Memory *stateMemory, Memory *code, const std::ui
   std::memcpy(code->host, romulusStubs, stubBytes);
   store64(translator.state, word::CodeBase, reinterpret_cast<std::uint64_t>(host));
   translator.open = true;
-  keepForeignSignalsAway();
+  translator.tid = static_cast<pid_t>(syscall(SYS_gettid));
+  keepForeignSignalsAway(&translator.formerMask);
   return slot;
 }
 
@@ -140,6 +141,7 @@ void translatorClose(Translator &translator) {
   std::lock_guard<std::mutex> hold(lock);
   if (!translator.open) return;
   translator.open = false;
+  if (translator.tid == static_cast<pid_t>(syscall(SYS_gettid))) pthread_sigmask(SIG_SETMASK, &translator.formerMask, nullptr);
   for (Window &window : translator.windows) windowDestroy(window);
   munmap(translator.code, translator.codeBytes);
   translator.code = nullptr;

@@ -11,8 +11,10 @@
 #define ROMULUS_TRANSLATOR_H
 
 #include <atomic>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
+#include <sys/types.h>
 
 #include "layout.h"
 #include "memory.h"
@@ -66,6 +68,9 @@ struct Translator {
   /* `PhysMemory.direct`: what may be done with each physical page. */
   const std::uint8_t *direct = nullptr;
   Window windows[kMaxWindows];
+  /* The thread that opened it, and the signal mask that it had. */
+  pid_t tid = 0;
+  sigset_t formerMask{};
   unsigned current = 0;
   /* The window of the same address space at the other privilege, when it is fit for use; else -1. */
   int twin = -1;

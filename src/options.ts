@@ -148,9 +148,12 @@ const traceItemNames = ['in_asm', 'exec', 'cpu', 'int'];
 
 /** Throws `BAD_TRACE` unless `items` are things that can be traced. */
 function checkTraceItems(items: readonly unknown[]): void {
-  const unknown = items.find((item) => !traceItemNames.includes(item as string));
+  const unknown = items.map(String).find((item) => !traceItemNames.includes(item));
   if (items.length === 0 || unknown !== undefined)
-    throw new ConfigError('BAD_TRACE', `cannot trace '${String(unknown ?? '')}'; give some of ${traceItemNames.join(',')}`);
+    throw new ConfigError(
+      'BAD_TRACE',
+      `cannot trace '${unknown ?? ''}'; give some of ${traceItemNames.join(',')}`,
+    );
 }
 
 /**
@@ -197,8 +200,7 @@ function oneOf(value: unknown, names: readonly string[], code: string, what: str
 
 const checkedStrategy = (value: unknown, what: string): unknown => oneOf(value, strategyNames, 'BAD_STRATEGY', what);
 
-const checkedSignalKind = (value: unknown, what: string): unknown =>
-  oneOf(value, signalKinds, 'BAD_SIGNAL_KIND', what);
+const checkedSignalKind = (value: unknown, what: string): unknown => oneOf(value, signalKinds, 'BAD_SIGNAL_KIND', what);
 
 const MAX_PROFILE_HZ = 20_000;
 
@@ -302,7 +304,8 @@ export function checkMachineOptions(options: object): void {
   if (kernel === undefined && bios === undefined)
     throw new ConfigError('NO_KERNEL', "option 'kernel' is missing; give a path or { name, bytes }");
   if (bios === undefined) return;
-  const other = kernel !== undefined ? 'kernel' : initrd !== undefined ? 'initrd' : append !== undefined ? 'append' : undefined;
+  const other =
+    kernel !== undefined ? 'kernel' : initrd !== undefined ? 'initrd' : append !== undefined ? 'append' : undefined;
   if (other !== undefined)
     throw new ConfigError('BIOS_AND_KERNEL', `'bios' and '${other}' exclude each other: firmware loads its own kernel`);
 }

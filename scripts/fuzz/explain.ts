@@ -3,7 +3,7 @@
  * flags that were looked at, an instruction that is not compared, a fault whose order the manual leaves open. What is left is a
  * difference. Read before: `../record-vectors/undefined.ts`. Read after: `shrink.ts`.
  */
-import { Word } from '../../src/vcpu/layout.js';
+import { SegmentWord, Word } from '../../src/vcpu/layout.js';
 import { OperandKind, Reg, Segment, type Instruction } from '../../src/x86/instruction.js';
 import { Vector } from '../../src/x86/vectors.js';
 import { tryDecode } from '../../test/vectors/disassemble.js';
@@ -13,6 +13,7 @@ import type { UserMachine } from '../../test/vectors/userMachine.js';
 import { FOREIGN_END, FOREIGN_START } from '../../test/vectors/world.js';
 import {
   carryUndefined,
+  effectiveAddress,
   isCr2Open,
   isResultUndefined,
   pushedBeforeFault,
@@ -59,8 +60,20 @@ interface Trace {
   registers: Int32Array;
 }
 
-/** Takes note of the instruction at `linear`. @returns it, or undefined when there is none; `into.reason` is set when tracing ends there */
-function note(machine: UserMachine, linear: number, into: Trace): Instruction | undefined {
+/** The selector that LAR and its kin ask about. */
+function selectorOperand({ words, phys }: UserMachine, instruction: Instruction): number {
+  const { operands, memory } = instruction;
+  const operand = operands[operands.length - 1];
+  if (memory === undefined) return words[operand.value] & 0xffff;
+  const base = words[Word.Segments + memory.segment * SegmentWord.Count + SegmentWord.Base];
+  return phys.read16((base + effectiveAddress(instruction, words)) >>> 0);
+}
+
+/**
+ * Takes note of the instruction at `linear`.
+ * @param ecx ECX before it @returns it, or undefined when there is none; `into.reason` is set when tracing ends there
+ */
+function note(machine: UserMachine, linear: number, ecx: number, into: Trace): Instruction | undefined {
   const { words, phys, cpu } = machine;
   const bytes = phys.bytes.slice(linear, linear + 16);
   const instruction = tryDecode(bytes, cpu.codeSize);
@@ -68,10 +81,13 @@ function note(machine: UserMachine, linear: number, into: Trace): Instruction | 
   into.registers = words.slice(Word.Eax, Word.Edi + 1);
   if (instruction === undefined) return undefined;
   const { form } = instruction;
-  const ecx = words[Word.Ecx];
   into.reason = whyIncomparable(instruction, bytes);
-  if (uncomparedImage(form.mnemonic, 4).length > 0) into.reason = 'stores pointers that processors keep in different ways';
+  if (uncomparedImage(form.mnemonic, 4).length > 0)
+    into.reason = 'stores pointers that processors keep in different ways';
   if ((form.flagsRead & into.flags) !== 0) into.reason = 'reads undefined flags';
+  if (/^(LAR|LSL|VER[RW])$/.test(form.mnemonic) && foreignSelector(selectorOperand(machine, instruction))) {
+    into.reason = "a segment of the host's own";
+  }
   if (isResultUndefined(instruction, ecx)) into.reason = 'undefined result';
   if (form.mnemonic === 'IRET' && (words[Word.Eflags] & NESTED) !== 0) {
     into.reason = 'IRET with NT: a 64-bit host has no task switch';
@@ -100,20 +116,22 @@ function trace(machine: UserMachine, state: State): Trace {
   for (let steps = 0; machine.running && result.reason === undefined; steps++) {
     const linear = machine.linearEip;
     if (linear >= 0x10000) break;
-    if (steps === MAX_STEPS) result.reason = TOO_LONG;
+    if (steps === MAX_STEPS) return { ...result, reason: TOO_LONG };
     result.eip = machine.words[Word.Eip];
-    const instruction = note(machine, linear, result);
+    const ecx = machine.words[Word.Ecx];
+    const instruction = note(machine, linear, ecx, result);
     machine.step();
     if (instruction !== undefined && loadsStack(instruction) && machine.words[Word.Eip] !== result.eip) {
       result.eip += instruction.length;
-      if (result.reason === undefined) note(machine, linear + instruction.length, result);
+      if (result.reason === undefined) note(machine, linear + instruction.length, ecx, result);
     }
   }
   return result;
 }
 
 /** Instructions with several memory accesses, which processors check in different orders. */
-const SEVERAL_ACCESSES = /^(CMPS|MOVS|ENTER|LEAVE|IRET|RETF|CALL|CALLF|JMPF|FX(SAVE|RSTOR)|PUSHA|POPA)$/;
+const SEVERAL_ACCESSES =
+  /^(CMPS|MOVS|ENTER|LEAVE|IRET|RETF|CALL|CALLF|JMPF|FX(SAVE|RSTOR)|FLDENV|FNSTENV|FRSTOR|FNSAVE|PUSHA|POPA)$/;
 
 const isMemoryFault = ({ vector }: Outcome): boolean =>
   [Vector.SS, Vector.GP, Vector.PF, Vector.AC].some((known) => known === vector);

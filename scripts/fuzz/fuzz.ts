@@ -87,14 +87,19 @@ async function judge(candidates: readonly Sequence[]): Promise<(Compared | undef
 const hex = (value: number): string => (value >>> 0).toString(16).padStart(8, '0');
 
 async function report(sequence: Sequence): Promise<void> {
-  const smallest = await shrink(sequence, async (candidates) => (await judge(candidates)).map((one) => one !== undefined));
+  const smallest = await shrink(sequence, async (candidates) =>
+    (await judge(candidates)).map((one) => one !== undefined),
+  );
   const [compared] = await judge([smallest]);
   if (compared === undefined) return;
   const { test, expected, verdict } = compared;
   const mode = modeOf(test);
   const state = initialState(test);
   const lines = listing(test.code, mode.codeSize, state.eip);
-  const key = [lines.map((line) => line.slice(32).split(' ', 1)[0]), verdict.found.map((line) => line.split(':', 1)[0])].join();
+  const key = [
+    lines.map((line) => line.slice(32).split(' ', 1)[0]),
+    verdict.found.map((line) => line.split(':', 1)[0]),
+  ].join();
   const known = differing.get(key) ?? 0;
   differing.set(key, known + 1);
   if (known > 0) return;

@@ -119,7 +119,8 @@ export function makeSequence(seed: number): Sequence {
     }
     // a count in CL is not known: the flags may or may not be written
     const keeps = (form.attributes & Attribute.MayKeepFlags) !== 0;
-    open = (open & ~(keeps ? 0 : form.flagsWritten)) | undefinedFlags(instruction, 3) | (keeps ? form.flagsUndefined : 0);
+    open =
+      (open & ~(keeps ? 0 : form.flagsWritten)) | undefinedFlags(instruction, 3) | (keeps ? form.flagsUndefined : 0);
     for (const [to, mask] of joins) if (to <= items.length) open |= mask;
   }
 

@@ -13,10 +13,10 @@ export async function shrink(
   fails: (candidates: readonly Sequence[]) => Promise<readonly boolean[]>,
 ): Promise<Sequence> {
   let best = sequence;
-  for (let changed = true; changed; ) {
+  for (let changed = true; changed;) {
     changed = false;
     for (let chunk = Math.max(1, best.items.length >> 1); chunk >= 1; chunk >>= 1) {
-      for (let at = 0; at < best.items.length; ) {
+      for (let at = 0; at < best.items.length;) {
         const items = best.items.filter((_, index) => index < at || index >= at + chunk);
         const candidate = { ...best, items };
         if (items.length > 0 && (await fails([candidate]))[0]) {

@@ -358,7 +358,8 @@ export class Encoder {
         if (form.operands[0] === 'Sw') this._rm(instruction, 1, this._selector());
         break;
       case 'POP':
-        if (instruction.operands[0].size === 2 && /^[CDEFGS]S$/.test(form.operands[0])) this._stack([this._selector()], 4);
+        if (instruction.operands[0].size === 2 && /^[CDEFGS]S$/.test(form.operands[0]))
+          this._stack([this._selector()], 4);
         break;
       case 'LAR':
       case 'LSL':
@@ -386,7 +387,8 @@ export class Encoder {
         break;
       case 'CALL':
       case 'JMP':
-        if (instruction.operands[0].size >= 2 && form.operands[0] === 'Ev') this._rm(instruction, 0, this._codeOffset());
+        if (instruction.operands[0].size >= 2 && form.operands[0] === 'Ev')
+          this._rm(instruction, 0, this._codeOffset());
         break;
       case 'RET':
         this._stack([this._codeOffset()], 4);
@@ -428,7 +430,12 @@ export class Encoder {
       case 'BTR':
       case 'BTC':
         // the bit string reaches far beyond the operand
-        if (this._options.steady !== true && instruction.memory !== undefined && form.operands[1] === 'Gv' && !once(next, 6)) {
+        if (
+          this._options.steady !== true &&
+          instruction.memory !== undefined &&
+          form.operands[1] === 'Gv' &&
+          !once(next, 6)
+        ) {
           this._set(instruction.operands[1].value, below(next, 512) - 256);
         }
         break;

@@ -96,7 +96,7 @@ function outcomeOf(answer: Buffer): Outcome {
   const selectors = Array.from({ length: 6 }, () => 0);
   selectorOrder.forEach((segment, i) => (selectors[segment] = answer.readUInt16LE(60 + i * 2)));
   const memory: number[] = [];
-  for (let at = ANSWER_BYTES; at < answer.length; ) {
+  for (let at = ANSWER_BYTES; at < answer.length;) {
     const linear = answer.readUInt16LE(at);
     const sizeBytes = answer.readUInt16LE(at + 2);
     for (let i = 0; i < sizeBytes; i += 4) memory.push(linear + i, answer.readInt32LE(at + 4 + i));

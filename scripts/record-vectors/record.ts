@@ -63,7 +63,13 @@ let seed = 0;
 /** Mostly 32-bit flat code. */
 const chooseMode = (next: Next): number => (once(next, 3) ? below(next, modes.length) : 0);
 
-function plan(next: Next, mode: number, encoded: Encoded, more: readonly Override[], fpu: boolean): Planned | undefined {
+function plan(
+  next: Next,
+  mode: number,
+  encoded: Encoded,
+  more: readonly Override[],
+  fpu: boolean,
+): Planned | undefined {
   const { bytes, instruction, overrides } = encoded;
   const reason = whyIncomparable(instruction, bytes);
   if (reason !== undefined) return undefined;

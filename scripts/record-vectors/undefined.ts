@@ -150,7 +150,12 @@ export function uncomparedImage(mnemonic: Mnemonic, operandSize: 2 | 4): readonl
       return operandSize === 4 ? [[12, 28]] : [[6, 14]];
     case 'FXSAVE':
       // reserved bytes, and XMM8 to XMM15 of 64-bit programs
-      return [[5, 24], [28, 32], ...Array.from({ length: 8 }, (_, i) => [42 + i * 16, 48 + i * 16] as const), [288, 512]];
+      return [
+        [5, 24],
+        [28, 32],
+        ...Array.from({ length: 8 }, (_, i) => [42 + i * 16, 48 + i * 16] as const),
+        [288, 512],
+      ];
     default:
       return [];
   }
@@ -159,7 +164,8 @@ export function uncomparedImage(mnemonic: Mnemonic, operandSize: 2 | 4): readonl
 /** So near the end of the address space that an operand may wrap around. */
 const nearEnd = (offset: number): boolean => offset >>> 0 >= 0xffffff00;
 
-function effectiveAddress({ memory, addressSize }: Instruction, registers: Int32Array): number {
+/** Offset of the memory operand; 0 without one. */
+export function effectiveAddress({ memory, addressSize }: Instruction, registers: Int32Array): number {
   if (memory === undefined) return 0;
   const register = (number: Reg): number => (number === Reg.None ? 0 : registers[number]);
   const sum = register(memory.base) + (register(memory.index) << memory.scale) + memory.displacement;
@@ -192,6 +198,11 @@ export function whyOutcomeOpen(instruction: Instruction, state: State, outcome: 
     pointers.push(registers[Reg.Esp] - 64);
     // with a limit of 4 GiB some processors raise #GP or #SS, others go on at 0 (SDM 3A, "Limit Checking")
     const offset = effectiveAddress(instruction, registers);
+    const [, bit] = instruction.operands;
+    // bit strings reach beyond the operand
+    if (/^BT/.test(instruction.form.mnemonic) && bit.kind === OperandKind.Register) {
+      pointers.push(offset + ((registers[bit.value] >> 3) & ~3));
+    }
     // ENTER reads the frame pointers below EBP
     if (instruction.form.mnemonic === 'ENTER') pointers.push(registers[Reg.Ebp] - 128);
     if (pointers.concat(offset).some(nearEnd)) return 'wraps around the address space';

@@ -54,9 +54,33 @@ export interface Outcome {
 
 /** Opcodes worth meeting more often than one time in 65536. */
 const openings: readonly (readonly number[])[] = [
-  ...[[0x0f, 0x01], [0x0f, 0x00], [0x0f, 0x20], [0x0f, 0x22], [0x0f, 0x23], [0x0f, 0xae], [0x0f, 0xc7], [0x0f, 0x35]],
+  ...[
+    [0x0f, 0x01],
+    [0x0f, 0x00],
+    [0x0f, 0x20],
+    [0x0f, 0x22],
+    [0x0f, 0x23],
+    [0x0f, 0xae],
+    [0x0f, 0xc7],
+    [0x0f, 0x35],
+  ],
   ...[[0x9a], [0xea], [0xcf], [0xcb], [0xca], [0xcd], [0xcc], [0xff], [0x8e], [0x17], [0x9d], [0xf3], [0xf2], [0x66]],
-  ...[[0x0f], [0x0f], [0x0f], [0xd8], [0xd9], [0xdb], [0xdd], [0xdf], [0xf0], [0x67], [0xc8], [0x62], [0xc4], [0x0f, 0xb2]],
+  ...[
+    [0x0f],
+    [0x0f],
+    [0x0f],
+    [0xd8],
+    [0xd9],
+    [0xdb],
+    [0xdd],
+    [0xdf],
+    [0xf0],
+    [0x67],
+    [0xc8],
+    [0x62],
+    [0xc4],
+    [0x0f, 0xb2],
+  ],
 ];
 
 export class RandomMachine {
@@ -85,7 +109,10 @@ export class RandomMachine {
     this._interpreter = new Interpreter(this.cpu, this._phys);
     this._interpreter.setRom(0xd0000, 0x1000);
     this._phys.addReadOnly(0xd0000, 0x1000);
-    this._phys.load(DATA, Uint8Array.from({ length: 0x10000 }, () => next()));
+    this._phys.load(
+      DATA,
+      Uint8Array.from({ length: 0x10000 }, () => next()),
+    );
     this._makeTables();
   }
 
@@ -140,7 +167,8 @@ export class RandomMachine {
     for (const tss of [TSS32, TSS16]) {
       for (let at = 0; at < 0x68; at += 4) this._put(tss + at, [this._one(2) ? next() : DATA + (next() & 0xfff)]);
     }
-    for (let level = 0; level < 3; level++) this._put(TSS32 + 4 + level * 8, [DATA + 0x8000, this._one(8) ? next() : 0x10]);
+    for (let level = 0; level < 3; level++)
+      this._put(TSS32 + 4 + level * 8, [DATA + 0x8000, this._one(8) ? next() : 0x10]);
     for (let index = 0; index < 1024; index++) {
       const table = this._one(16) ? next() & 0xfff000 : TABLES + (index % TABLE_COUNT) * 0x1000;
       this._put(DIRECTORY + index * 4, [table | (this._one(8) ? next() & 0xfff : 7)]);
@@ -171,6 +199,14 @@ export class RandomMachine {
 
   private _gate(phys: number): void {
     const next = this._next;
+    if (!this._one(3)) {
+      const handler = CODE + (next() & 0xfff);
+      this._put(phys, [
+        (8 << 16) | (handler & 0xffff),
+        (handler & 0xffff0000) | (this._pick([0xee, 0x8e, 0xef, 0x8f]) << 8),
+      ]);
+      return;
+    }
     const offset = this._one(8) ? next() : CODE + (next() & 0xfff);
     const selector = this._pick([8, 0x18, 0x28, 0x30, next() & 0x1ff]);
     const access = this._one(4) ? next() & 0xff : 0x80 | (next() & 0x60) | this._pick([14, 15, 12, 5, 6, 7, 4]);
@@ -190,7 +226,10 @@ export class RandomMachine {
     const isVirtual = mode === 1;
     const isPaged = isProtected && this._one(2);
     words[Word.Cr0] =
-      Cr0.ET | (isProtected ? Cr0.PE : 0) | (isPaged ? Cr0.PG : 0) | (this._one(3) ? next() & (Cr0.WP | Cr0.AM | Cr0.NE) : 0);
+      Cr0.ET |
+      (isProtected ? Cr0.PE : 0) |
+      (isPaged ? Cr0.PG : 0) |
+      (this._one(3) ? next() & (Cr0.WP | Cr0.AM | Cr0.NE) : 0);
     if (this._one(16)) words[Word.Cr0] |= next() & (Cr0.EM | Cr0.TS | Cr0.MP);
     words[Word.Cr3] = DIRECTORY;
     words[Word.Cr4] = next() & (Cr4.PSE | Cr4.PGE | Cr4.DE | Cr4.TSD | Cr4.OSFXSR | Cr4.OSXMMEXCPT);

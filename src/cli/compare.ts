@@ -9,7 +9,6 @@ import { comparisonReport } from '../compare/html.js';
 import { formatComparison } from '../compare/text.js';
 import { parseWorkloads } from '../compare/workloads.js';
 import { HostError } from '../errors.js';
-import { tryNative } from '../native.js';
 import type { CompareOptions } from './compareOptions.js';
 import { remus } from '../machine/remus.js';
 
@@ -23,12 +22,6 @@ const BAR_CELLS = 24;
  */
 export async function runCompare(options: CompareOptions): Promise<void> {
   const chosen = parseWorkloads(options.workloads, options.rom);
-  const loaded = tryNative();
-  if (loaded.native === undefined)
-    throw new HostError(
-      'NO_ADDON',
-      `strategies are compared by real signals, for which the native addon is needed: ${loaded.failure}`,
-    );
   const files = [options.html, options.json].filter((name) => typeof name === 'string');
   for (const name of files) checkWritable(name);
 

@@ -45,7 +45,10 @@ const CHUNK_LINES = 500;
 export function parseAddress(text: string): number {
   const linear = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : NaN;
   if (!(linear >= 0 && linear < ADDRESS_LIMIT))
-    throw new ConfigError('BAD_ADDRESS', `address '${text}' is not understood; give a number below 4 GiB, such as 0x7c00`);
+    throw new ConfigError(
+      'BAD_ADDRESS',
+      `address '${text}' is not understood; give a number below 4 GiB, such as 0x7c00`,
+    );
   return linear;
 }
 
@@ -66,7 +69,8 @@ export function disasm(path: string, options: DisasmOptions, print: (text: strin
     if (!print(`${range.what}:\n`)) return;
     if (!printRange(cut, symbols, print)) return;
   }
-  if (!isAny) throw new ConfigError('DISASM_EMPTY', `there is no code of '${name}' to print; look at --start and --end`);
+  if (!isAny)
+    throw new ConfigError('DISASM_EMPTY', `there is no code of '${name}' to print; look at --start and --end`);
 }
 
 function readFile(path: string): Uint8Array {
@@ -159,7 +163,9 @@ function printRange(range: CodeRange, symbols: Symbols | undefined, print: (text
     const place = symbols?.locate(here);
     if (place?.offset === 0) lines.push('', `${hex8(here)} <${place.name}>:`);
     const { length, text } = disassemble(bytes, at, here, codeSize, symbol);
-    const encoded = Buffer.from(bytes.subarray(at, at + length)).toString('hex').replace(/..(?=.)/g, '$& ');
+    const encoded = Buffer.from(bytes.subarray(at, at + length))
+      .toString('hex')
+      .replace(/..(?=.)/g, '$& ');
     lines.push(`${hex8(here)}  ${encoded.padEnd(30)}  ${text}`);
     at += length;
     if (lines.length < CHUNK_LINES) continue;

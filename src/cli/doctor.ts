@@ -71,7 +71,7 @@ export function doctor(): DoctorReport {
   const native = addon.probe !== undefined && addon.probe.memfd === undefined && addon.probe.timer === undefined;
   const guestBuild = compiler.status === 'ok';
   const engine = native
-    ? 'The interpreter runs, driven by POSIX timers and signals'
+    ? `The ${addon.probe.executable === undefined ? 'translator' : 'interpreter'} runs, driven by POSIX timers and signals`
     : 'The interpreter runs on plain buffers: the clock is polled, and interrupts may be late';
   const guest = guestBuild ? 'Remus can be built' : 'Remus cannot be built, but kernels from elsewhere boot';
   return { findings, runs: { native, guestBuild, summary: `${engine}; ${guest}.` } };

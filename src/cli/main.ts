@@ -133,10 +133,14 @@ function describeProgram(progress: Progress): Command {
     .option('--16', 'as 16-bit code')
     .option('--start <address>', 'first address to print')
     .option('--end <address>', 'first address not to print')
-    .addHelpText('after', '\nExamples:\n  romulus disasm vmlinux --start 0xc0100000 | less\n  romulus disasm boot.bin --base 0x7c00 --16')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  romulus disasm vmlinux --start 0xc0100000 | less\n  romulus disasm boot.bin --base 0x7c00 --16',
+    )
     .action(async (path: string, given: Record<'base' | 'start' | 'end', string | undefined> & { 16?: boolean }) => {
       const { disasm, parseAddress } = await import('./disasm.js');
-      const address = (text: string | undefined): number | undefined => (text === undefined ? undefined : parseAddress(text));
+      const address = (text: string | undefined): number | undefined =>
+        text === undefined ? undefined : parseAddress(text);
       const [base, start, end] = [given.base, given.start, given.end].map(address);
       progress.isActing = true;
       const { stdout } = process;
@@ -173,7 +177,8 @@ function checkFirstWord(word: string): void {
 function toLine(error: Error, command: string | undefined, isActing: boolean): string {
   const text = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
   if (isActing) return `romulus: ${text}`;
-  const named = command !== undefined && /^\w/.test(command) && ['run', 'doctor', 'rom', 'compare', 'disasm'].includes(command);
+  const named =
+    command !== undefined && /^\w/.test(command) && ['run', 'doctor', 'rom', 'compare', 'disasm'].includes(command);
   return `romulus: ${text}; see 'romulus ${named ? `${command} ` : ''}--help'`;
 }
 

@@ -93,7 +93,8 @@ export async function run(options: RunOptions): Promise<number> {
     if (!machine.isNative && options.native !== false)
       say("the native addon is not loaded, so the guest's clock is polled; 'romulus doctor' says why");
     const choice = machine.engine;
-    if (choice !== undefined && (options.verbose || choice.isFallback)) say(`the ${choice.name} runs the guest: ${choice.why}`);
+    if (choice !== undefined && (options.verbose || choice.isFallback))
+      say(`the ${choice.name} runs the guest: ${choice.why}`);
     if (options.verbose) say(describeStart(machineOptions, machine.isNative));
     if (terminal.isInteractive) say('Ctrl-A x ends the machine, Ctrl-A h lists the other keys');
     const ended = await machine.ended;

@@ -44,7 +44,7 @@ function card(variant: VariantResult): string {
   const rows: [string, string | undefined][] = [
     ['ROM call pair', variant.toggle && formatNs(variant.toggle.pairNs.median)],
     ['CLI, STI pair', variant.cli && formatNs(variant.cli.pairNs.median)],
-    ['calls per 1,000', (variant.cli ?? variant.toggle)?.hostCallsPer1000.toFixed(2)],
+    ['host calls per 1,000', (variant.cli ?? variant.toggle)?.hostCallsPer1000.toFixed(2)],
     ['latency p50', variant.latency && formatNs(variant.latency.latency.p50Ns)],
     ['latency p99', variant.latency && formatNs(variant.latency.latency.p99Ns)],
   ];

@@ -6,9 +6,11 @@
  * Read before: `workloads.ts`, `guest.ts`, `sender.ts`. Read after: `text.ts`, `html.ts`.
  */
 import { cpus, loadavg, release } from 'node:os';
+import { HostError } from '../errors.js';
 import { mergeSummaries, type LatencySummary } from '../irq/latency.js';
 import type { LineStatistics } from '../machine/statistics.js';
 import type { MachineOptions } from '../machine/machine.js';
+import { tryNative } from '../native.js';
 import { GuestSession, type GuestCounts } from './guest.js';
 import { series } from './result.js';
 import type { Comparison, CpuTime, EventCounts, LatencyResult, StormResult, ToggleResult } from './result.js';
@@ -71,6 +73,12 @@ class Raw {
 /** Runs the comparison. @throws RomulusError when a machine cannot run; the reason of `signal` when that was aborted */
 export async function compare(settings: CompareSettings): Promise<Comparison> {
   const { variants, workloads, rounds, windowMs, rates } = settings;
+  const loaded = tryNative();
+  if (loaded.native === undefined)
+    throw new HostError(
+      'NO_ADDON',
+      `strategies are compared by real signals, for which the native addon is needed: ${loaded.failure}`,
+    );
   const started = new Date();
   const loadBefore = loadavg()[0];
   const benches: Bench[] = [];
@@ -124,19 +132,23 @@ export async function compare(settings: CompareSettings): Promise<Comparison> {
     startedAt: started.toISOString(),
     tookSeconds: (Date.now() - started.getTime()) / 1000,
     variants: results,
-    notes: notes(results),
+    notes: notes(results, rates),
   };
 }
 
-function notes(results: readonly VariantResult[]): string[] {
+function notes(results: readonly VariantResult[], rates: readonly number[]): string[] {
   const found: string[] = [];
   const number = (value: number): string => Math.round(value).toLocaleString('en-US');
+  rates.forEach((rateHz, index) => {
+    const short = results.flatMap(({ name, storms }) => {
+      const reachedHz = storms[index]?.reachedHz.median ?? Infinity;
+      return reachedHz < rateHz * REACHED ? [`${number(reachedHz)} (${name})`] : [];
+    });
+    if (short.length > 0)
+      found.push(`${number(rateHz)} events a second were asked for, the host reached ${short.join(', ')}`);
+  });
   for (const { name, storms, latency, idle } of results) {
-    for (const { askedHz, reachedHz, queueFull } of storms) {
-      if (reachedHz.median < askedHz * REACHED)
-        found.push(
-          `${name}: ${number(askedHz)} events a second were asked for, the host reached ${number(reachedHz.median)}`,
-        );
+    for (const { askedHz, queueFull } of storms) {
       if (queueFull > 0)
         found.push(
           `${name}: at ${number(askedHz)}/s the host's queue of real-time signals was full ${number(queueFull)} times; standard ` +

@@ -67,7 +67,9 @@ export class Tracer {
   private _decoded(instruction: Instruction, eip: number, linear: number, bytes: Uint8Array): void {
     const header = linear >>> 0 === this._nextLinear ? '' : '----------------\nIN:\n';
     this._nextLinear = (linear + instruction.length) >>> 0;
-    const encoded = Buffer.from(bytes).toString('hex').replace(/..(?=.)/g, '$& ');
+    const encoded = Buffer.from(bytes)
+      .toString('hex')
+      .replace(/..(?=.)/g, '$& ');
     this._write(`${header}0x${hex(linear)}:  ${encoded.padEnd(24)} ${format(instruction, eip >>> 0)}\n`);
   }
 

@@ -44,7 +44,7 @@ export interface BoardParts {
   /** The host's FPU; without it the processor has none. */
   readonly fpu?: FpuHelper | undefined;
   /** What the translator needs of the host; without it the interpreter runs everything. */
-  readonly translator?: ((phys: PhysMemory) => TranslatorHost) | undefined;
+  readonly translator?: ((phys: PhysMemory) => TranslatorHost | undefined) | undefined;
   readonly translatorOptions?: TranslatorOptions | undefined;
   /** Whether the VMI ROM is plugged in. */
   readonly rom: boolean;

@@ -9,15 +9,19 @@ import type { TranslatorHost } from '../translator/host.js';
 import { openTranslator } from './hostTranslator.js';
 import type { EngineChoice, WorkerSetup } from './messages.js';
 
+/** With fewer mappings than this windows are emptied so often that it shows. */
+const FEW_MAPPINGS = 4096;
+
 export interface ChosenEngine {
-  /** For `BoardParts.translator`; undefined = the interpreter. Rethrows nothing: the board is told by `undefined`. */
-  readonly open: ((phys: PhysMemory) => TranslatorHost) | undefined;
+  /** For `BoardParts.translator`. */
+  readonly open: ((phys: PhysMemory) => TranslatorHost | undefined) | undefined;
+  /** What came of it; to be asked when the board is built. */
   readonly choice: () => EngineChoice;
 }
 
 /**
  * @param ram guest RAM and the state block of the calling thread
- * @throws HostError when the translator was asked for by name and this host cannot run it
+ * @throws HostError when the translator was asked for by name and this host cannot run it; `open` does the same
  */
 export function chooseEngine(
   setup: WorkerSetup,
@@ -33,22 +37,31 @@ export function chooseEngine(
   if (asked === 'interpreter') return interpreter('it was asked for', false);
   if (setup.trace !== undefined) return interpreter('only it can trace', asked === 'translator');
   if (native === undefined) {
-    if (asked === 'translator')
-      throw new HostError('NO_ADDON', 'the translator needs the native addon; run `romulus doctor` to see why it is missing');
-    return interpreter('the translator needs the native addon', false);
+    if (asked !== 'translator') return interpreter('the translator needs the native addon', false);
+    throw new HostError('NO_ADDON', 'the translator needs the native addon; `romulus doctor` says why it is missing');
   }
-  const { executable } = native.probe();
-  if (executable !== undefined) {
-    const why = `this host forbids executable memory (${executable})`;
-    if (asked === 'translator') throw new HostError(executable, `${why}, without which the translator cannot run`);
-    return interpreter(why, true);
-  }
-  return {
-    open: (phys) => openTranslator(native, ram, state, phys.direct),
-    choice: () => ({
-      name: 'translator',
-      why: native.hasFsgsbase() ? 'this host allows it' : 'this host allows it, but has no FSGSBASE: changes of window are slower',
-      isFallback: !native.hasFsgsbase(),
-    }),
+  let choice = runs(native);
+  const open = (phys: PhysMemory): TranslatorHost | undefined => {
+    try {
+      const host = openTranslator(native, ram, state, phys.direct);
+      const { maxMappings } = host.usage();
+      if (maxMappings < FEW_MAPPINGS)
+        choice = {
+          ...choice,
+          isFallback: true,
+          why: `slowed down, as the host allows ${maxMappings} mappings (vm.max_map_count)`,
+        };
+      return host;
+    } catch (error) {
+      if (asked === 'translator' || !(error instanceof HostError)) throw error;
+      choice = { name: 'interpreter', why: error.message, isFallback: true };
+      return undefined;
+    }
   };
+  return { open, choice: () => choice };
+}
+
+function runs(native: Native): EngineChoice {
+  if (native.hasFsgsbase()) return { name: 'translator', why: 'this host allows it', isFallback: false };
+  return { name: 'translator', why: 'slowed down, as this host has no FSGSBASE', isFallback: true };
 }

@@ -31,6 +31,13 @@ export function openTranslator(
   native.memoryClose(id);
   try {
     const host = native.translatorOpen(ram, state, buffer, direct, maxMappings);
+    try {
+      // a host that has no room for one window has none for the translator
+      host.select(0, -1);
+    } catch (error) {
+      host.dispose();
+      throw error;
+    }
     return {
       ...host,
       dispose: () => {

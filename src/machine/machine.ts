@@ -306,7 +306,11 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
         // After `running` this is the machine's end and no error of start(): nobody hears the rejection.
         reject(new HostError('VCPU_THREAD', `the vCPU thread failed: ${error.message}`, { cause: error }));
       });
+      // V8 cannot end a thread while it is in translated code: at process.exit() the guest has to be asked to leave it.
+      const onProcessExit = (): void => this._attention(Attention.Stop);
+      process.once('exit', onProcessExit);
       worker.on('exit', () => {
+        process.off('exit', onProcessExit);
         reject(new HostError('VCPU_THREAD', 'the vCPU thread ended before the guest ran'));
         this._finish(
           ended ?? (this._isStopAsked ? FORCED : crashed(new Error('the vCPU thread ended without a word'))),

@@ -68,4 +68,9 @@ export type FromWorker =
   | { readonly type: 'paused' }
   | { readonly type: 'outputReady' }
   | { readonly type: 'inputDrained' }
-  | { readonly type: 'ended'; readonly ended: Ended; readonly profile: Profile | undefined; readonly translator: TranslatorStatistics | undefined };
+  | {
+      readonly type: 'ended';
+      readonly ended: Ended;
+      readonly profile: Profile | undefined;
+      readonly translator: TranslatorStatistics | undefined;
+    };

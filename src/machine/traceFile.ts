@@ -48,6 +48,8 @@ export class TraceFile {
 
   private _failed(error: unknown): HostError {
     const where = this._path === undefined ? 'standard error' : `'${this._path}'`;
-    return new HostError('FILE_UNWRITABLE', `cannot write the trace to ${where}: ${(error as Error).message}`, { cause: error });
+    return new HostError('FILE_UNWRITABLE', `cannot write the trace to ${where}: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }

@@ -75,7 +75,12 @@ function main(setup: WorkerSetup): void {
       traceFile?.dispose();
     }
     board.logUse();
-    say({ type: 'ended', ended: board.ending.describe(() => board.report()), profile: board.sampler?.profile(), translator: board.translator?.statistics() });
+    say({
+      type: 'ended',
+      ended: board.ending.describe(() => board.report()),
+      profile: board.sampler?.profile(),
+      translator: board.translator?.statistics(),
+    });
   } catch (error) {
     if (!(error instanceof RomulusError)) throw error;
     say({ type: 'failed', name: error.name, code: error.code, message: error.message });
@@ -93,7 +98,11 @@ function main(setup: WorkerSetup): void {
 function load(board: Board, setup: WorkerSetup): string {
   if (setup.isBios) {
     const { rom } = board;
-    loadBios({ phys: board.phys, cpu: board.cpu, rom: rom && { base: rom.base, sizeBytes: rom.sizeBytes } }, setup.kernel.bytes, setup.kernel.name);
+    loadBios(
+      { phys: board.phys, cpu: board.cpu, rom: rom && { base: rom.base, sizeBytes: rom.sizeBytes } },
+      setup.kernel.bytes,
+      setup.kernel.name,
+    );
     return 'BIOS';
   }
   const [initrd, ...modules] = setup.modules;

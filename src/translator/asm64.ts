@@ -63,7 +63,12 @@ export class Asm64 {
   }
 
   int32(value: number): void {
-    this.bytes(value & 0xff, (value >> 8) & 0xff, (value >> 16) & 0xff, value >>> 24);
+    const { buffer, position } = this;
+    buffer[position] = value;
+    buffer[position + 1] = value >> 8;
+    buffer[position + 2] = value >> 16;
+    buffer[position + 3] = value >> 24;
+    this.position = position + 4;
   }
 
   /** The code since the start. */

@@ -104,7 +104,12 @@ export class Translator {
     this._chained = this._maxInstructions > 1;
     this._stormDrops = options.stormDrops ?? STORM_DROPS;
     this.cache = new CodeCache(host, this._phys.sizeBytes >>> 12);
-    this.windows = new Windows(this._cpu.words, host, () => this._isVmiActive());
+    this.windows = new Windows(
+      this._cpu.words,
+      host,
+      () => this._isVmiActive(),
+      () => this._checkRom(),
+    );
     this._cpu.mmu.flushListener = this.windows;
     this._phys.onCodeMarked((pageNumber) => host.protect(pageNumber << 12));
     this._phys.onCodeWritten((pageNumber) => this._written(pageNumber));
@@ -151,6 +156,8 @@ export class Translator {
         done += count;
         continue;
       }
+      // first: a check may drop fragments
+      this.windows.use(this._cpu.user);
       const placed = this._find(words[Word.Eip]);
       if (placed === undefined) {
         done += this.interpreter.run(1);
@@ -295,6 +302,17 @@ export class Translator {
     return slot;
   }
 
+  /** Drops all fragments when the ROM is no longer where calls of it were taken for what they do. */
+  private _checkRom(): void {
+    const { mmu } = this._cpu;
+    for (const [linearPage, physPage] of this._romPages) {
+      const phys = mmu.lookUp(linearPage << 12);
+      if (phys !== undefined && phys >>> 12 === physPage) continue;
+      this._dropAll();
+      return;
+    }
+  }
+
   /**
    * Runs translated code and deals with its exit.
    * @returns true when the run loop is wanted
@@ -302,7 +320,6 @@ export class Translator {
   private _enter(placed: Placed): boolean {
     const cpu = this._cpu;
     const { words } = cpu;
-    this.windows.use(cpu.user);
     // RF holds instruction breakpoints off for one instruction, and there are none
     words[Word.Eflags] &= ~Eflag.RF;
     words[Word.NextEip] = words[Word.Eip];

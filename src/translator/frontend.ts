@@ -125,8 +125,10 @@ function mayLoop({ eip, next, instruction, emit }: Item): boolean {
  * @param dead for each boundary, whether the flags are dead there
  * @returns before which item to poll, or -1: the last cheap place before the first transfer that may loop, or right before that one
  */
-function pollPlace(items: readonly Item[], dead: readonly boolean[]): number {
-  const first = items.findIndex(mayLoop);
+function pollPlace({ items, end }: Scan, dead: readonly boolean[]): number {
+  const transfer = items.findIndex(mayLoop);
+  // going on from the last address to the first is going back, too
+  const first = transfer < 0 && end === 0 ? items.length - 1 : transfer;
   for (let place = first; place >= 0; place--) {
     // the boundary behind STI is none for interrupts
     if (dead[place] && !isSti(items[place - 1])) return place;
@@ -134,30 +136,90 @@ function pollPlace(items: readonly Item[], dead: readonly boolean[]): number {
   return first;
 }
 
+/** The transfer that closes a loop over the fragment itself, and how often to emit the loop's body. */
+interface Loop {
+  /** Item of the transfer. */
+  readonly end: number;
+  readonly copies: number;
+}
+
+/** Guest instructions of all copies of a loop's body. */
+const UNROLLED = 32;
+const MAX_COPIES = 4;
+
+/**
+ * A short loop over the fragment itself is unrolled: the poll is passed once in a few turns, and fewer jumps are taken.
+ * @returns undefined when there is no such loop, or it is too long
+ */
+function findLoop(items: readonly Item[], maxInstructions: number): Loop | undefined {
+  const end = items.findIndex(({ instruction, next, emit }) => {
+    const { mnemonic } = instruction.form;
+    const closes = mnemonic === 'JCC' || (mnemonic === 'JMP' && flowOf(emit) === Flow.Direct);
+    return closes && relativeTarget(instruction, next) === items[0].eip;
+  });
+  const copies = Math.min(MAX_COPIES, Math.floor(UNROLLED / (end + 1)));
+  if (end < 0 || copies < 2 || maxInstructions < UNROLLED || items.some(isSti)) return undefined;
+  return { end, copies };
+}
+
 const assembler = new Asm64();
+
+function emitItem(emitter: Emitter, item: Item): void {
+  emitter.eip = item.eip;
+  emitter.next = item.next;
+  emitter.mark();
+  item.emit(emitter, item.instruction);
+}
+
+/**
+ * Emits all copies of a loop's body but the last one.
+ * @returns the jumps that lead out of the loop, to behind its last copy
+ */
+function emitCopies(
+  emitter: Emitter,
+  items: readonly Item[],
+  { end, copies }: Loop,
+  poll: () => void,
+  place: number,
+): number[] {
+  const exits: number[] = [];
+  for (let copy = 1; copy < copies; copy++) {
+    for (let index = 0; index < end; index++) {
+      if (copy === 1 && index === place) poll();
+      emitItem(emitter, items[index]);
+    }
+    if (copy === 1 && end === place) poll();
+    const { form } = items[end].instruction;
+    // the opposite condition
+    if (form.mnemonic === 'JCC') exits.push(emitter.asm.jumpIf(form.condition ^ 1));
+  }
+  return exits;
+}
 
 /**
  * Translates the code at `request.eip`.
  * @returns a fragment, which may be no more than an exit to the interpreter (`interpretsFirst`)
  */
 export function translate(request: TranslationRequest): Fragment {
-  const { items, interpreted, closed, end } = scan(request);
+  const scanned = scan(request);
+  const { items, interpreted, closed, end } = scanned;
   const emitter = new Emitter(assembler, request);
   const forms = items.map(({ instruction }) => instruction.form);
   const dead = deadFlags(items.map(({ instruction }) => instruction));
-  const poll = pollPlace(items, dead);
+  const poll = pollPlace(scanned, dead);
   const fpu = forms.some(usesFpu);
   emitter.eip = request.eip | 0;
   emitter.mark();
   if (fpu) emitter.ensureFpu(dead[0], emitter.eip);
   const liveEntry = fpu ? assembler.position : 0;
+  const pollHere = (): void => emitter.poll(dead[poll], items[poll].eip);
+  const loop = findLoop(items, request.maxInstructions);
+  const exits = loop === undefined ? [] : emitCopies(emitter, items, loop, pollHere, poll);
   items.forEach((item, index) => {
-    if (index === poll) emitter.poll(dead[index], item.eip);
-    emitter.eip = item.eip;
-    emitter.next = item.next;
-    if (index > 0) emitter.mark();
-    item.emit(emitter, item.instruction);
+    if (index === poll && loop === undefined) pollHere();
+    emitItem(emitter, item);
     if (isSti(items[index - 1])) emitter.checkInterrupts(dead[index + 1], item.next);
+    if (index === loop?.end) for (const at of exits) assembler.bind(at);
   });
   if (interpreted !== undefined) emitter.leave(LinkKind.Interpret, interpreted.guestEip);
   else if (!closed) emitter.transfer(end);

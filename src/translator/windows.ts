@@ -47,11 +47,15 @@ export class Windows {
   private _changes = 0;
   private _uses = 0;
 
-  /** @param isTold whether the guest tells of every page-table entry that it changes */
+  /**
+   * @param isTold whether the guest tells of every page-table entry that it changes
+   * @param onCheck called when a window is checked: translations that other things rest on may have changed as well
+   */
   constructor(
     private readonly _words: Int32Array,
     private readonly _host: TranslatorHost,
     private readonly _isTold: () => boolean,
+    private readonly _onCheck: () => void,
   ) {}
 
   /** Makes the window of the vCPU's address space at this privilege the current one, with nothing stale in it. */
@@ -99,6 +103,7 @@ export class Windows {
       if (slot.space === space) this._host.revalidatePage(index, linear, slot.user);
       else slot.checkedAt = -1;
     });
+    this._onCheck();
   }
 
   private _spaceNow(): number {
@@ -118,6 +123,7 @@ export class Windows {
   private _makeFit(index: number, slot: Slot, isSwitch: boolean): void {
     if (slot.checkedAt === this._flushes && (!isSwitch || slot.changesAt === this._changes)) return;
     this._host.revalidate(index, slot.user);
+    this._onCheck();
     slot.checkedAt = this._flushes;
     slot.changesAt = this._changes;
     this.checks++;

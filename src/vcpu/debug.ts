@@ -70,7 +70,8 @@ export function refreshDebug(cpu: Vcpu): void {
 export function hasCodeBreakpoint(cpu: Vcpu, linear: number): boolean {
   for (let index = 0; index < COUNT; index++) {
     const here = (cpu.words[Word.Dr0 + index] ^ linear) >>> 12 === 0;
-    if (here && isEnabled(cpu.words[DR7], index) && conditionOf(cpu.words[DR7], index) === Condition.Execute) return true;
+    if (here && isEnabled(cpu.words[DR7], index) && conditionOf(cpu.words[DR7], index) === Condition.Execute)
+      return true;
   }
   return false;
 }

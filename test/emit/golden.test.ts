@@ -18,6 +18,7 @@ const settings: Readonly<Record<string, Partial<TranslationRequest>>> = {
   unflat: { fsFlat: false, gsFlat: false },
   noSse: { xmmUsable: false },
   pageEnd: { bytesLeftInPage: 2 },
+  top: { eip: -2, bytesLeftInPage: 2 },
   ...Object.fromEntries(
     (
       ['EnableInterrupts', 'DisableInterrupts', 'GetInterruptMask', 'SetInterruptMask', 'GetCR3', 'IODelay'] as const

@@ -135,6 +135,17 @@ describe('CPL 0, translated', () => {
     compare([0x64, 0x89, 0x46, 4, 0x64, 0x03, 0x4e, 4, 0x64, 0x66, 0x89, 0x1f, 0x64, 0xff, 0x76, 4], prepare);
   });
 
+  it('repeats a string instruction however often', () => {
+    for (const count of [0, 1, 0xffff, 0x10000, 0x10001, 0x23456]) {
+      // mov ecx, count; mov edi, 100000; rep stosb; the same for repe scasb
+      compare(
+        [0xb9, ...d(count), 0xbf, ...d(0x100000), 0xf3, 0xaa, 0xbf, ...d(0x100000), 0xb9, ...d(count), 0xf3, 0xae],
+        undefined,
+        2,
+      );
+    }
+  });
+
   it('turns IF on and off', () => {
     // cli; pushf; sti; nop; pushf; cli; sti; pop eax
     compare([0xfa, 0x9c, 0xfb, 0x90, 0x9c, 0xfa, 0xfb, 0x58]);

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { loadKernel } from '../../src/boot/index.js';
-import { Board } from '../../src/machine/board.js';
+import { Board, type BoardParts } from '../../src/machine/board.js';
 import { ByteRing } from '../../src/machine/byteRing.js';
 import { LATENCIES_BYTES } from '../../src/irq/latency.js';
 import type { StrategyName } from '../../src/irq/strategies/index.js';
@@ -36,6 +36,8 @@ export interface VirtualMachineOptions {
   /** Default: ROMULUS_TEST_INTERRUPTS of the environment, so that every machine test can run under each strategy. */
   readonly interrupts?: StrategyName;
   readonly profileHz?: number;
+  /** Makes the host's FPU over the state block; default: the guest has none. */
+  readonly fpu?: (words: Int32Array) => BoardParts['fpu'];
   /** Whether latencies are kept. */
   readonly latencies?: boolean;
 }
@@ -68,6 +70,7 @@ export class VirtualMachine {
       onInputDrained: () => undefined,
       paused: () => false,
       interrupts: options.interrupts ?? testStrategy(),
+      fpu: options.fpu?.(new Int32Array(state)),
       profileHz: options.profileHz,
       latencies: options.latencies ? new SharedArrayBuffer(LATENCIES_BYTES) : undefined,
     });

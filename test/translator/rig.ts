@@ -48,7 +48,9 @@ function prepare(state: ArrayBufferLike, ram: ArrayBufferLike): { cpu: Vcpu; phy
 /** Flat segments with a GDT that agrees, an IDT whose every gate halts at its own number, registers 0. */
 function start({ cpu, phys, words }: { cpu: Vcpu; phys: PhysMemory; words: Int32Array }): void {
   enterProtectedFlat(cpu, CODE);
-  const descriptors = [0, 0, 0x0000ffff, 0x00cf9b00, 0x0000ffff, 0x00cf9300, 0x0000ffff, 0x00cffb00, 0x0000ffff, 0x00cff300];
+  const descriptors = [
+    0, 0, 0x0000ffff, 0x00cf9b00, 0x0000ffff, 0x00cf9300, 0x0000ffff, 0x00cffb00, 0x0000ffff, 0x00cff300,
+  ];
   descriptors.forEach((word, index) => phys.write32(GDT + 4 * index, word));
   // a 32-bit TSS at 0x3000 with its stack for CPL 0 at 0x7f000
   phys.write32(GDT + 0x28, 0x30000067);
@@ -136,7 +138,8 @@ export class Pair {
   /** Runs both to their HLT. */
   finish(limit = 1_000_000): void {
     for (const machine of [this.interpreted, this.translated]) {
-      for (let done = 0; done < limit && machine.words[Word.Halted] === 0; ) done += Math.max(1, machine.run(limit - done));
+      for (let done = 0; done < limit && machine.words[Word.Halted] === 0;)
+        done += Math.max(1, machine.run(limit - done));
       assert.equal(machine.words[Word.Halted], 1, `still running at 0x${(machine.words[Word.Eip] >>> 0).toString(16)}`);
     }
   }

@@ -17,7 +17,7 @@ export function tryDecode(bytes: Uint8Array, codeSize: 2 | 4): Instruction | und
 /** A listing, one instruction a line with offset and bytes. @param eip offset of the first byte */
 export function listing(code: Uint8Array, codeSize: 2 | 4, eip: number): string[] {
   const lines: string[] = [];
-  for (let at = 0; at < code.length; ) {
+  for (let at = 0; at < code.length;) {
     const instruction = tryDecode(code.subarray(at), codeSize);
     const length = Math.min(instruction?.length ?? 1, code.length - at);
     const bytes = Buffer.from(code.subarray(at, at + length)).toString('hex');

@@ -153,13 +153,21 @@ export function differences(
     const differing = comparedFx.filter((offset) => expected.fx[offset] !== actual.fx[offset]);
     for (const part of new Set(differing.map((offset) => (offset < 32 ? offset & ~1 : offset & ~15)))) {
       const size = part < 32 ? 2 : part < Fx.Xmm ? 10 : 16;
-      const text = ({ fx }: Outcome): string => Buffer.from(fx.subarray(part, part + size)).reverse().toString('hex');
+      const text = ({ fx }: Outcome): string =>
+        Buffer.from(fx.subarray(part, part + size))
+          .reverse()
+          .toString('hex');
       found.push(`${fxName(part)}: expected ${text(expected)}, found ${text(actual)}`);
     }
   }
-  if (!equal(expected.memory, actual.memory) && !sameMemory(expected, actual, ignored, (at) => before(state, base, at))) {
+  if (
+    !equal(expected.memory, actual.memory) &&
+    !sameMemory(expected, actual, ignored, (at) => before(state, base, at))
+  ) {
     const text = ({ memory }: Outcome): string =>
-      Array.from({ length: memory.length / 2 }, (_, i) => `${hex(memory[2 * i], 4)}=${hex(memory[2 * i + 1])}`).join(' ');
+      Array.from({ length: memory.length / 2 }, (_, i) => `${hex(memory[2 * i], 4)}=${hex(memory[2 * i + 1])}`).join(
+        ' ',
+      );
     found.push(`memory: expected ${text(expected)}; found ${text(actual)}`);
   }
   return found;

@@ -34,8 +34,7 @@ export function machineOf(engine: EngineFactory): UserMachine {
 }
 
 /** Rows whose results the manual leaves to the processor: approximations, and transcendental functions to their last bit. */
-const APPROXIMATE =
-  /^(RCP|RSQRT|F2XM1|FYL2X|FPTAN|FPATAN|FSIN|FCOS)/;
+const APPROXIMATE = /^(RCP|RSQRT|F2XM1|FYL2X|FPTAN|FPATAN|FSIN|FCOS)/;
 
 export interface Played {
   /** Cases played, left out because they need an FPU or another processor, and revoked. */

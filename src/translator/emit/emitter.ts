@@ -41,6 +41,8 @@ export class Emitter {
 
   private readonly _page: number;
   private readonly _outOfLine: (() => void)[] = [];
+  /** Jumps to each target inside the page. */
+  private readonly _chains = new Map<number, number[]>();
 
   constructor(asm: Asm64, request: TranslationRequest) {
     this.asm = asm;
@@ -167,10 +169,19 @@ export class Emitter {
   }
 
   private _chain(hostOffset: number, targetEip: number): void {
+    const waiting = this._chains.get(targetEip);
+    if (waiting !== undefined) {
+      waiting.push(hostOffset);
+      return;
+    }
+    const places = [hostOffset];
+    this._chains.set(targetEip, places);
     this.later(() => {
       const missOffset = this.asm.position;
-      this.asm.bind(hostOffset);
-      this.links.push({ hostOffset, kind: LinkKind.Chain, targetEip, missOffset });
+      for (const place of places) {
+        this.asm.bind(place);
+        this.links.push({ hostOffset: place, kind: LinkKind.Chain, targetEip, missOffset });
+      }
       this.leave(LinkKind.Miss, targetEip);
     });
   }

@@ -113,6 +113,16 @@ IT "REP traps between iterations, with the registers of the next one", "SDM 3B, 
         TRAPPED 1b, 1
         END
 
+IT "reads of descriptor tables by the processor itself are not seen", "SDM 3B, Data Memory Breakpoint: silent on them (a deviation is possible here)"
+        WATCH gdt + KDS, 3, 4
+        CATCH 2f
+        movl $KDS, %eax
+        movl %eax, %es
+        movl gdt + KDS, %eax
+1:      FAIL
+2:      TRAPPED 1b, 1
+        END
+
 IT "an instruction that faults has met no breakpoint", "SDM 3A, Program or Task Continuity; SDM 3B, Data Memory Breakpoint"
         call enable_paging
         WATCH PAGE, 3, 4

@@ -306,6 +306,6 @@ IT "system stores: SGDT, SIDT, SMSW, SLDT, STR, ARPL", "SDM 2, SGDT, SLDT, STR, 
         RESTARTS 6, smsw 1(%edi)
         RESTARTS 6, sldt 1(%edi)
         RESTARTS 6, str 1(%edi)
-        RESTARTS 6, arpl %bx, 1(%edi)
+        RESTARTS 4, arpl %bx, 1(%edi)                   /* processors read first and write only if RPL changes */
         RESTARTS 4, lar 1(%edi), %eax
         END

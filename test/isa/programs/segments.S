@@ -169,7 +169,6 @@ IT "LAR and LSL tell rights and limit, and ZF whether the selector is visible", 
         CHECK_FLAGS F_ZF, F_ZF
         lsl %eax, %ebx
         CHECK_FLAGS F_ZF, 0                             /* a gate has no limit */
-        INTERRUPT_GATE 3, 0
         DESCRIPTOR FREE + 8, 0, 0, 0x8e, 0              /* an interrupt gate in the GDT is invalid for both */
         movl $FREE + 8, %eax
         lar %eax, %ebx
@@ -262,10 +261,7 @@ IT "16-bit code in protected mode: operand and address size are the segment's, a
 IT "the limit of CS stops execution: #GP(0) at the instruction that crosses it", "SDM 3A, Limit Checking"
         DESCRIPTOR FREE, PAGE, 0x12, 0x9b, 4
         movl $0x90909090, PAGE + 0x0c
-        movl $0xb8909090, PAGE + 0x10                   /* mov eax, imm32 at 0x13: beyond */
-        movb $0x90, PAGE + 0x10
-        movb $0x90, PAGE + 0x11
-        movb $0xb8, PAGE + 0x12
+        movl $0x00b89090, PAGE + 0x10                   /* mov eax, imm32 at 0x12: its immediate is beyond */
         CATCH 1f
         ljmp $FREE, $0x0c
 1:      CHECK frame_vector, GP

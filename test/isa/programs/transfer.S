@@ -68,7 +68,7 @@ IT "gates check their DPL, their presence, then the code behind them", "SDM 2, C
         CALL_GATE FREE + 8, KCS, 1f, 0x6c               /* not present */
         CALL_GATE FREE + 16, KDS, 1f, 0xec              /* not code */
         CALL_GATE FREE + 24, 0, 1f, 0xec                /* null */
-1:      .set case, 0
+1:
         .irp selector, FREE, FREE + 8, FREE + 16, FREE + 24
         movl $2f, recover
         USER
@@ -95,7 +95,6 @@ IT "a JMP through a gate does not change the privilege", "SDM 2, JMP, CALL-GATE"
 IT "the inner stack of a gate is checked: #TS with its selector", "SDM 2, CALL, MORE-PRIVILEGE"
         CALL_GATE FREE, KCS, 0, 0xec
         DESCRIPTOR FREE + 8, 0, 0xfffff, 0xb3, 12       /* DPL 1 */
-        movl $KDS, tss + 8
         movl $tss3, %eax                                /* the #TS handler runs as a task: there is no stack for it */
         movw %ax, gdt + TSS2 + 2
         movw $0x67, gdt + TSS2
@@ -239,9 +238,7 @@ IT "CLI and STI need CPL <= IOPL", "SDM 2, CLI, STI"
         END
 
 IT "IN and OUT ask the I/O permission bitmap above IOPL, bit by bit of their width", "SDM 1, I/O Permission Bit Map"
-        movw $0x68 + 8 + 1, gdt + TSS                   /* limit: map of 64 ports, and the byte of ones */
-        movw %ax, gdt + TSS - 0
-        movw $0x68 + 8, gdt + TSS
+        movw $0x68 + 8, gdt + TSS                       /* limit: a map of 64 ports, and the byte of ones */
         andb $0xfd, gdt + TSS + 5
         movl $TSS, %eax
         ltr %ax

@@ -146,7 +146,12 @@ describe('boot/multiboot', () => {
     const list = at(plan, info.getUint32(24, true));
     const found = [0, 1, 2].map((index) => {
       const [start, end, name] = [0, 4, 8].map((offset) => list.getUint32(16 * index + offset, true));
-      return { first: at(plan, start).getUint8(0), sizeBytes: end - start, name: text(plan, name), aligned: start % 4096 };
+      return {
+        first: at(plan, start).getUint8(0),
+        sizeBytes: end - start,
+        name: text(plan, name),
+        aligned: start % 4096,
+      };
     });
     assert.deepEqual(found, [
       { first: 1, sizeBytes: 1, name: 'one', aligned: 0 },

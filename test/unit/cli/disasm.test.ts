@@ -36,20 +36,31 @@ describe('cli/disasm', () => {
 
   it('prints what is no instruction, or is cut off, as bytes', () => {
     assert.match(lines(Uint8Array.of(0x0f, 0xff, 0x90), { base: 0 }).join('\n'), /\.byte/);
-    assert.match(lines(Uint8Array.of(0x90, 0xb8, 0x01), { base: 0 }).join('\n'), /nop\n00000001 .*\.byte 0xb8\n00000002 /);
+    assert.match(
+      lines(Uint8Array.of(0x90, 0xb8, 0x01), { base: 0 }).join('\n'),
+      /nop\n00000001 .*\.byte 0xb8\n00000002 /,
+    );
   });
 
   it('keeps to the addresses asked for', () => {
     const code = new Uint8Array(16).fill(0x90);
     const printed = lines(code, { base: 0x100, start: 0x104, end: 0x106 });
-    assert.deepEqual(printed.slice(1).map((line) => line.slice(0, 8)), ['00000104', '00000105']);
+    assert.deepEqual(
+      printed.slice(1).map((line) => line.slice(0, 8)),
+      ['00000104', '00000105'],
+    );
     assert.throws(() => lines(code, { base: 0x100, start: 0x200 }), { code: 'DISASM_EMPTY' });
   });
 
   it('finds the code of an ELF file and of a bzImage', () => {
     const elf = elfFile({ segments: [{ bytes: Uint8Array.of(0x90, 0xf4) }] });
     new DataView(elf.buffer).setUint32(52 + 24, 5, true);
-    assert.deepEqual(lines(elf).slice(1).map((line) => line.slice(0, 8)), ['00100000', '00100001']);
+    assert.deepEqual(
+      lines(elf)
+        .slice(1)
+        .map((line) => line.slice(0, 8)),
+      ['00100000', '00100001'],
+    );
     const image = lines(bzImage());
     assert.equal(image[0], 'code.bin, setup code:');
     assert(image.includes('code.bin, kernel:'));

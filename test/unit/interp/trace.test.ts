@@ -25,19 +25,27 @@ describe('interp/trace', () => {
   it('in_asm prints each instruction once, when it is decoded, with its bytes', () => {
     // mov ecx, 2; loop $; hlt
     const text = trace(['in_asm'], [0xb9, 2, 0, 0, 0, 0xe2, 0xfe, 0xf4]);
-    assert.deepEqual(text.split('\n').map((line) => line.replace(/ +/g, ' ')), [
-      '----------------',
-      'IN:',
-      '0x00010000: b9 02 00 00 00 mov ecx, 0x2',
-      '0x00010005: e2 fe loop 0x10005',
-      '0x00010007: f4 hlt',
-      '',
-    ]);
+    assert.deepEqual(
+      text.split('\n').map((line) => line.replace(/ +/g, ' ')),
+      [
+        '----------------',
+        'IN:',
+        '0x00010000: b9 02 00 00 00 mov ecx, 0x2',
+        '0x00010005: e2 fe loop 0x10005',
+        '0x00010007: f4 hlt',
+        '',
+      ],
+    );
   });
 
   it('exec prints each instruction that runs', () => {
     const text = trace(['exec'], [0xb9, 2, 0, 0, 0, 0xe2, 0xfe, 0xf4]);
-    assert.deepEqual(text.match(/Trace \w+/g), ['Trace 00010000', 'Trace 00010005', 'Trace 00010005', 'Trace 00010007']);
+    assert.deepEqual(text.match(/Trace \w+/g), [
+      'Trace 00010000',
+      'Trace 00010005',
+      'Trace 00010005',
+      'Trace 00010007',
+    ]);
   });
 
   it('cpu prints the registers before each instruction', () => {

@@ -1,9 +1,11 @@
 /** No strategy loses an event, or delivers one while IF is clear: against a model, step by step, and with real threads and signals. */
 import assert from 'node:assert/strict';
+import { ExitReason, Machine } from '../../../src/index.js';
 import { Strategy } from '../../../src/vcpu/layout.js';
 import { strategyNames } from '../../../src/options.js';
 import { makeStrategy, strategyName } from '../../../src/irq/strategies/index.js';
 import { HostMask } from '../../../src/irq/strategies/hostMask.js';
+import { flatKernel } from '../../helpers/flatKernel.js';
 import { VirtualMachine } from '../../helpers/board.js';
 import { checkAgainstModel } from './strategiesModel.js';
 import { stressWithThreads } from './strategiesThreads.js';
@@ -47,6 +49,25 @@ describe('irq/strategies', () => {
         await stressWithThreads(interrupts, maskSignals, THREAD_STEPS);
       });
     }
+  }
+
+  for (const interrupts of strategyNames) {
+    it(`${interrupts}: an NMI reaches a guest that has interrupts off`, async () => {
+      // cli; jmp $, and no gate for the NMI in the empty memory where the IDT is: so it ends the machine
+      const kernel = { name: 'off', bytes: flatKernel([0xfa, 0xeb, 0xfe]) };
+      const machine = new Machine({ kernel, interrupts, native: true, memoryBytes: 8 << 20 });
+      await machine.start();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      machine.raise(5);
+      const line = machine.stats().lines.find(({ irq }) => irq === 5)!;
+      assert.deepEqual([line.raised, line.delivered], [1, 0]);
+      // Where the event waits is what the strategies differ in.
+      assert.deepEqual([line.pending, line.inHost], interrupts === 'host-mask' ? [0, 1] : [1, 0]);
+      machine.nmi();
+      const { reason } = await machine.ended;
+      assert.equal(reason, ExitReason.TripleFault);
+      assert.throws(() => machine.nmi(), { code: 'NOT_RUNNING' });
+    });
   }
 
   it('trap-and-emulate counts each step, and boots Remus', () => {

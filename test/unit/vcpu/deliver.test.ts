@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Segment } from '../../../src/x86/instruction.js';
 import { GuestFault, Vector } from '../../../src/x86/vectors.js';
-import { Dr6, Dr7 } from '../../../src/x86/control.js';
+import { Cr0, Dr6, Dr7 } from '../../../src/x86/control.js';
 import {
   debugTrap,
   deliverException,
@@ -229,6 +229,19 @@ describe('faults on the way (SDM 3A, tables 6-4 and 6-5)', () => {
     assert.equal(rig.words[Word.ExitReason], ExitReason.TripleFault);
     assert.notEqual(rig.words[Word.Attention], 0);
     assert.equal(rig.words[Word.Eip], 0x4000, 'registers show where it happened');
+  });
+
+  it('an endless chain of benign exceptions ends the machine (deviation: a processor hangs)', () => {
+    const rig = new Rig();
+    rig.enterUser();
+    // #AC goes to a handler at CPL 3, and pushing its frame on this stack is another #AC
+    rig.interruptGate(Vector.AC, 0x5000, 0xee, USER_CS);
+    rig.words[Word.Cr0] |= Cr0.AM;
+    rig.words[Word.Eflags] |= Eflag.AC;
+    rig.words[Word.Esp] = STACK3 - 1;
+    rig.cpu.refresh();
+    deliverException(rig.cpu, new GuestFault(Vector.AC, 0));
+    assert.equal(rig.words[Word.ExitReason], ExitReason.TripleFault);
   });
 
   it('keeps an earlier reason for the end', () => {
