@@ -43,13 +43,7 @@ interface Addon {
   fpuOpen(code: ArrayBuffer, words: Int32Array): (() => void) | number;
   fpuClose(run: () => void): number;
   fpuFeatures(): number;
-  xlateOpen(
-    ram: ArrayBuffer,
-    state: ArrayBuffer,
-    code: ArrayBuffer,
-    direct: Uint8Array,
-    maxMappings: number,
-  ): number;
+  xlateOpen(ram: ArrayBuffer, state: ArrayBuffer, code: ArrayBuffer, direct: Uint8Array, maxMappings: number): number;
   xlateClose(slot: number): number;
   xlateEntry(slot: number): (() => void) | number;
   xlateUsage(slot: number): TranslatorUsage | number;

@@ -150,10 +150,7 @@ const traceItemNames = ['in_asm', 'exec', 'cpu', 'int'];
 function checkTraceItems(items: readonly unknown[]): void {
   const unknown = items.map(String).find((item) => !traceItemNames.includes(item));
   if (items.length === 0 || unknown !== undefined)
-    throw new ConfigError(
-      'BAD_TRACE',
-      `cannot trace '${unknown ?? ''}'; give some of ${traceItemNames.join(',')}`,
-    );
+    throw new ConfigError('BAD_TRACE', `cannot trace '${unknown ?? ''}'; give some of ${traceItemNames.join(',')}`);
 }
 
 /**

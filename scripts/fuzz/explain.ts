@@ -131,7 +131,7 @@ function trace(machine: UserMachine, state: State): Trace {
 
 /** Instructions with several memory accesses, which processors check in different orders. */
 const SEVERAL_ACCESSES =
-  /^(CMPS|MOVS|ENTER|LEAVE|IRET|RETF|CALL|CALLF|JMPF|FX(SAVE|RSTOR)|FLDENV|FNSTENV|FRSTOR|FNSAVE|PUSHA|POPA)$/;
+  /^(CMPS|MOVS|ENTER|LEAVE|IRET|RETF|CALL|CALLF|JMPF|FX(SAVE|RSTOR)|FLDENV|FNSTENV|FRSTOR|FNSAVE|PUSHA|POPA|BOUND)$/;
 
 const isMemoryFault = ({ vector }: Outcome): boolean =>
   [Vector.SS, Vector.GP, Vector.PF, Vector.AC].some((known) => known === vector);

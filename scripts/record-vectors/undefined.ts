@@ -201,7 +201,8 @@ export function whyOutcomeOpen(instruction: Instruction, state: State, outcome: 
     const [, bit] = instruction.operands;
     // bit strings reach beyond the operand
     if (/^BT/.test(instruction.form.mnemonic) && bit.kind === OperandKind.Register) {
-      pointers.push(offset + ((registers[bit.value] >> 3) & ~3));
+      const half = (registers[bit.value] << 16) >> 16;
+      pointers.push(offset + (bit.size === 2 ? (half >> 3) & ~1 : (registers[bit.value] >> 3) & ~3));
     }
     // ENTER reads the frame pointers below EBP
     if (instruction.form.mnemonic === 'ENTER') pointers.push(registers[Reg.Ebp] - 128);

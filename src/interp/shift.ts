@@ -8,7 +8,7 @@
 import { Flag } from '../x86/form.js';
 import { OperandKind } from '../x86/instruction.js';
 import type { Mnemonic } from '../x86/mnemonics.js';
-import { Lazy, cf, setArithmeticFlags } from '../vcpu/flags.js';
+import { Lazy, af, cf, setArithmeticFlags } from '../vcpu/flags.js';
 import type { Vcpu } from '../vcpu/vcpu.js';
 import { getRegister, linearModify, loadAt, setRegister, storeAt } from './operands.js';
 import type { Binder, Execute } from './step.js';
@@ -56,7 +56,14 @@ function sar(cpu: Vcpu, a: number, count: number, shift: number): number {
 
 /** Rotates leave SF, ZF, AF and PF alone. */
 function setRotateFlags(cpu: Vcpu, carry: number, overflow: number): void {
-  setArithmeticFlags(cpu, (carry & 1) | ((overflow & 1) << 11), Flag.CF | Flag.OF);
+  const flags = (carry & 1) | ((overflow & 1) << 11);
+  if (cpu.lazyOp === Lazy.Settled) {
+    setArithmeticFlags(cpu, flags, Flag.CF | Flag.OF);
+    return;
+  }
+  // SF, ZF and PF go on following from the result that is there
+  cpu.lazySource = (af(cpu) ? Flag.AF : 0) | flags;
+  cpu.lazyOp = Lazy.Explicit;
 }
 
 function rol(cpu: Vcpu, a: number, count: number, shift: number): number {

@@ -18,8 +18,13 @@ const needsFpu = ['x87', 'sse'];
 
 describe('the same program, native and in the guest', () => {
   const native = loadNative();
-  const fpu = (words: Int32Array): HostFpu | undefined =>
-    native === undefined ? undefined : new HostFpu(native, words);
+  const opened: HostFpu[] = [];
+  const fpu = (words: Int32Array): HostFpu | undefined => {
+    if (native === undefined) return undefined;
+    opened.push(new HostFpu(native, words));
+    return opened[0];
+  };
+  afterEach(() => opened.splice(0).forEach((one) => one.dispose()));
 
   for (const file of readdirSync(golden).sort()) {
     const name = basename(file, '.txt');
