@@ -17,6 +17,10 @@ export interface RunningEngine {
 export interface EngineKind {
   readonly name: string;
   readonly make: (cpu: Vcpu, phys: PhysMemory) => RunningEngine;
+  /** Makes guest RAM and the state block, where they have to be of a certain kind. */
+  readonly allocate?: (sizeBytes: number) => ArrayBufferLike;
+  /** Gives back what `make` and `allocate` took; nothing of the machine may be used after it. */
+  readonly close?: () => void;
 }
 
 /** Runs one instruction at a time, each through the checked way that single-stepping takes. */

@@ -6,20 +6,62 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { engines } from '../helpers/engines.js';
+import { translatorKind } from '../helpers/translatorKind.js';
 import { IsaMachine, hex, readProgram } from './machine.js';
 
 const file = new URL('../../../test/isa/programs.json', import.meta.url);
 const programs = JSON.parse(readFileSync(file, 'utf8')) as Record<string, string[]>;
 
-for (const kind of engines) {
-  const machine = new IsaMachine(kind);
+/**
+ * Cases that an engine may answer otherwise, each with what allows it. One that agrees after all is an error here, unless it
+ * is specific to the host processor.
+ */
+const otherwise: readonly {
+  readonly engine: string;
+  readonly name: string;
+  readonly why: string;
+  readonly isHostSpecific?: true;
+}[] = [
+  {
+    engine: 'translator',
+    name: 'a global page survives a CR3 load, not INVLPG',
+    why: 'a CR3 load makes the whole window due for a look at the page tables; processors may drop entries at any time',
+  },
+  {
+    engine: 'translator, one instruction a fragment',
+    name: 'a global page survives a CR3 load, not INVLPG',
+    why: 'as above',
+  },
+  {
+    engine: 'translator, one instruction a fragment',
+    name: 'CMP and TEST report a read',
+    why: 'IMUL leaves flags undefined: the host does it the first time, the interpreter when it crosses into a new page',
+    isHostSpecific: true,
+  },
+];
+
+for (const kind of [
+  ...engines,
+  translatorKind('translator'),
+  translatorKind('translator, one instruction a fragment', { maxInstructions: 1 }),
+]) {
+  let machine: IsaMachine;
+  const isLast = (title: string): boolean => title === Object.keys(programs).at(-1);
+
   for (const [title, lines] of Object.entries(programs)) {
     describe(`guest programs, ${title}, ${kind.name}`, () => {
       const program = readProgram(lines);
+      before(() => (machine ??= new IsaMachine(kind)));
+      if (isLast(title)) after(() => kind.close?.());
       for (const one of program.cases) {
-        it(`${one.name} (${one.cite})`, () => {
+        const exempt = otherwise.find(({ engine, name }) => engine === kind.name && name === one.name);
+        it(`${one.name} (${one.cite})${exempt ? `: otherwise, as ${exempt.why}` : ''}`, () => {
           assert.notEqual(one.expected.length, 0, 'the case expects nothing');
-          assert.deepEqual(machine.run(program, one).map(hex), one.expected.map(hex));
+          const log = machine.run(program, one).map(hex);
+          const expected = one.expected.map(hex);
+          if (exempt?.isHostSpecific) assert.equal(log.length, expected.length);
+          else if (exempt) assert.notDeepEqual(log, expected);
+          else assert.deepEqual(log, expected);
         });
       }
     });

@@ -57,12 +57,14 @@ export function readProgram(hexLines: readonly string[]): Program {
 
 export class IsaMachine {
   readonly cpu: Vcpu;
-  private readonly _phys = new PhysMemory(new SharedArrayBuffer(RAM_BYTES));
+  private readonly _phys: PhysMemory;
   private readonly _engine: RunningEngine;
   private _vector = -1;
 
   constructor(kind: EngineKind) {
-    const block = new SharedArrayBuffer(STATE_BYTES);
+    const allocate = kind.allocate ?? ((sizeBytes: number) => new SharedArrayBuffer(sizeBytes));
+    const block = allocate(STATE_BYTES);
+    this._phys = new PhysMemory(allocate(RAM_BYTES));
     const words = new Int32Array(block);
     this.cpu = new Vcpu(block, new Mmu(this._phys, words));
     const isRequested = (): boolean => this._vector >= 0;
@@ -72,6 +74,8 @@ export class IsaMachine {
         write: (port, _size, value) => {
           if (port === INTERRUPT_PORT) {
             this._vector = value & 0xff;
+            // as a PIC that asserts INTR: translated code reads these words
+            words[Word.PicIrr] = words[Word.PicOpen] = 1;
             Atomics.or(words, Word.Attention, Attention.Interrupt);
           } else if (port === NMI_PORT) {
             words[Word.Nmi] = 1;
@@ -86,6 +90,7 @@ export class IsaMachine {
         acknowledge: () => {
           const vector = this._vector;
           this._vector = -1;
+          words[Word.PicIrr] = 0;
           return vector;
         },
       },
