@@ -25,7 +25,7 @@ int lastId = 0;
 void collect(Memory &memory) {
   if (memory.open || memory.references != 0) return;
   munmap(memory.host, memory.sizeBytes);
-  close(memory.fd);
+  if (memory.fd >= 0) close(memory.fd);
   memory = Memory{};
 }
 
@@ -42,6 +42,12 @@ int memoryCreate(const char *name, std::size_t sizeBytes) {
   }
   if (slot == nullptr) return -EMFILE;
 
+  if (*name == '\0') {
+    void *host = mmap(nullptr, sizeBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (host == MAP_FAILED) return -errno;
+    *slot = Memory{++lastId, -1, host, sizeBytes, true, 0};
+    return slot->id;
+  }
   const int fd = memfd_create(name, MFD_CLOEXEC);
   if (fd < 0) return -errno;
   if (ftruncate(fd, static_cast<off_t>(sizeBytes)) != 0) {

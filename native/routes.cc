@@ -32,10 +32,13 @@ int install(int signo) {
 }
 
 /*
- * Gives a signal its former action back. It is ignored for a moment first, which makes the kernel drop those still queued
- * (sigaction(2)): by default they would end the process now.
+ * Gives a signal its former action back, unless somebody has put another in our place since, such as libuv for a listener: that one
+ * stays. It is ignored for a moment first, which makes the kernel drop those still queued (sigaction(2)): by default they would end the
+ * process now.
  */
 void uninstall(int signo) {
+  struct sigaction current {};
+  if (sigaction(signo, nullptr, &current) != 0 || (current.sa_flags & SA_SIGINFO) == 0 || current.sa_sigaction != routeHandler) return;
   struct sigaction ignore {};
   ignore.sa_handler = SIG_IGN;
   sigaction(signo, &ignore, nullptr);

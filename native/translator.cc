@@ -99,6 +99,20 @@ bool goOn(Translator &translator) {
   return true;
 }
 
+/*
+ * Maps the code buffer a second time, to execute. One without a file is duplicated by asking mremap(2) for 0 bytes of a shared mapping;
+ * it is writable until it becomes executable, never both.
+ */
+void *mapExecutable(const Memory &code) {
+  if (code.fd >= 0) return mmap(nullptr, code.sizeBytes, PROT_READ | PROT_EXEC, MAP_SHARED, code.fd, 0);
+  void *host = mremap(code.host, 0, code.sizeBytes, MREMAP_MAYMOVE);
+  if (host == MAP_FAILED || mprotect(host, code.sizeBytes, PROT_READ | PROT_EXEC) == 0) return host;
+  const int error = errno;
+  munmap(host, code.sizeBytes);
+  errno = error;
+  return MAP_FAILED;
+}
+
 }  // namespace
 
 bool hasFsgsbase() { return (getauxval(AT_HWCAP2) & kFsgsbase) != 0; }
@@ -112,7 +126,7 @@ int translatorOpen(Memory *ram, Memory *stateMemory, Memory *code, const std::ui
   if (slot == static_cast<int>(kMaxTranslators)) return -EMFILE;
   const int error = installFaultHandlers();
   if (error != 0) return error;
-  void *host = mmap(nullptr, code->sizeBytes, PROT_READ | PROT_EXEC, MAP_SHARED, code->fd, 0);
+  void *host = mapExecutable(*code);
   if (host == MAP_FAILED) return -errno;
 
   Translator &translator = translators[slot];

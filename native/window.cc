@@ -15,8 +15,12 @@ namespace romulus {
 namespace {
 
 constexpr std::uint64_t kWindowBytes = 1ull << 32;
-/* Instructions reach at most 512 bytes (FXSAVE) behind the last linear address, and string instructions one element before the first. */
-constexpr std::uint64_t kGuardBytes = 1ull << 16;
+/*
+ * Instructions reach at most 512 bytes (FXSAVE) behind the last linear address, and string instructions one element before the first.
+ * BT and its kin with a register as bit offset reach 256 MiB to either side; the processors at hand cut the sum to 32 bits under an
+ * address-size prefix, but the manual does not say so outright, and address space that is only reserved costs nothing.
+ */
+constexpr std::uint64_t kGuardBytes = (1ull << 28) + (1ull << 16);
 constexpr std::uint64_t kTableBytes = kWindowBytes * 4;
 constexpr std::uint64_t kPageTableBytes = std::uint64_t{kPageBytes} * 4;
 constexpr std::uint64_t kShadowBytes = std::uint64_t{kLinearPages} * 4;
@@ -82,6 +86,23 @@ bool unmapRange(Translator &translator, const Window &window, std::uint32_t page
 void clearCodePage(Window &window, std::uint32_t page) {
   std::memset(reinterpret_cast<char *>(window.table) + std::uint64_t{page} * kPageTableBytes, 0, kPageTableBytes);
   window.code[page] = 0;
+}
+
+/* With more pages than this in it, emptying a jump table gives its memory back to the host, which takes a system call. */
+constexpr std::uint32_t kManyCodePages = 64;
+
+/* Empties the jump table. */
+void clearCode(Window &window) {
+  const bool givesBack = window.coded.count > kManyCodePages && madvise(window.table, kTableBytes, MADV_DONTNEED) == 0;
+  for (std::uint32_t at = 0; at < window.coded.count; at++) {
+    const std::uint32_t page = window.coded.pages[at];
+    if (givesBack) {
+      window.code[page] = 0;
+    } else if (window.code[page] != 0) {
+      clearCodePage(window, page);
+    }
+  }
+  window.coded.count = 0;
 }
 
 /* Whether a page that is mapped as `entry` says would be mapped the same way now. */
@@ -205,11 +226,7 @@ void windowClear(Translator &translator, unsigned index, bool code) {
   if (window.mapped.count != 0) unmapRange(translator, window, 0, kLinearPages);
   for (std::uint32_t at = 0; at < window.mapped.count; at++) window.shadow[window.mapped.pages[at]] = 0;
   window.mapped.count = 0;
-  if (!code) return;
-  for (std::uint32_t at = 0; at < window.coded.count; at++) {
-    if (window.code[window.coded.pages[at]] != 0) clearCodePage(window, window.coded.pages[at]);
-  }
-  window.coded.count = 0;
+  if (code) clearCode(window);
 }
 
 void windowsClear(Translator &translator) {
@@ -218,12 +235,7 @@ void windowsClear(Translator &translator) {
 }
 
 void windowsDropAllCode(Translator &translator) {
-  for (Window &window : translator.windows) {
-    for (std::uint32_t at = 0; at < window.coded.count; at++) {
-      if (window.code[window.coded.pages[at]] != 0) clearCodePage(window, window.coded.pages[at]);
-    }
-    window.coded.count = 0;
-  }
+  for (Window &window : translator.windows) clearCode(window);
 }
 
 void windowsProtect(Translator &translator, std::uint32_t frame) {

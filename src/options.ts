@@ -127,6 +127,12 @@ const checkType =
     if (typeof value !== type) throw wrongType(key, `a ${type}`, value);
   };
 
+const checkPath =
+  (key: string) =>
+  (value: unknown): void => {
+    if (typeof value !== 'string' || value === '') throw wrongType(key, 'a path', value);
+  };
+
 const checkFile =
   (key: string) =>
   (value: unknown): void => {
@@ -263,6 +269,18 @@ export const machineOptions: readonly OptionRow[] = [
     check: (value) => void checkedEngine(value, `option 'engine': ${String(value)}`),
   },
   {
+    key: 'perfMap',
+    flags: '--perf-map',
+    help: 'write /tmp/perf-PID.map, by which Linux perf names translated code',
+    check: checkType('perfMap', 'boolean'),
+  },
+  {
+    key: 'dumpFragments',
+    flags: '--dump-fragments <file>',
+    help: "write each piece of translated code to this file, the guest's instructions beside the host's; slow",
+    check: checkPath('dumpFragments'),
+  },
+  {
     key: 'interrupts',
     flags: '--interrupts <strategy>',
     help: 'how the guest interrupt flag reaches the host: virtual-mask, host-mask or trap-and-emulate',
@@ -297,7 +315,12 @@ export function checkMachineOptions(options: object): void {
     }
     if (value !== undefined) row.check(value);
   }
-  const { kernel, bios, initrd, append } = options as Partial<Record<string, unknown>>;
+  const { kernel, bios, initrd, append, engine, perfMap, dumpFragments } = options as Partial<Record<string, unknown>>;
+  if (engine === 'interpreter' && (perfMap === true || dumpFragments !== undefined))
+    throw new ConfigError(
+      'NO_FRAGMENTS',
+      `${perfMap === true ? '--perf-map' : '--dump-fragments'} shows what the translator makes, but the interpreter was asked for; give --engine translator`,
+    );
   if (kernel === undefined && bios === undefined)
     throw new ConfigError('NO_KERNEL', "option 'kernel' is missing; give a path or { name, bytes }");
   if (bios === undefined) return;

@@ -1,64 +1,130 @@
 /**
- * `npm run bench`: the interpreter's speed on loops of integer code, against v86's interpreter where that is installed, in turns so that
- * a busy host hits both. Prints medians. Options: --rounds N, --json, --v86 FOLDER (a folder with v86 in its node_modules).
- * Read before: `image.ts`.
+ * `npm run bench`: how fast guests run, against the same programs run natively and against QEMU's translator and v86's interpreter where
+ * those are installed. Everything is measured in turns, so that a busy host hits all alike, and medians are printed.
+ * Options: --rounds N, --json, --v86 FOLDER (a folder with v86 in its node_modules), --only compute|kernel|loops.
+ * Read before: nothing. Read after: `compute.ts`, `kernel.ts`, `interpreters.ts`.
  */
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
-import { buildImage, workloads } from './image.js';
-import { runRomulus } from './romulus.js';
-import { median, type Timing } from './timing.js';
+import { measureCompute, type ComputeRow } from './compute.js';
+import { measureLoops, type LoopRow } from './interpreters.js';
+import { measureKernel, type KernelCosts } from './kernel.js';
+import { findSystems } from './systems.js';
 import { loadV86 } from './v86.js';
 
-interface Row {
-  readonly workload: string;
-  /** Guest instructions of one run. */
-  readonly instructions: number;
-  /** Million guest instructions a second, median. */
-  readonly romulus: number;
-  readonly v86: number | undefined;
-}
-
-const mips = (timing: Timing, instructions: number): number => instructions / timing.seconds / 1e6;
+const PARTS = ['compute', 'kernel', 'loops'];
+/** Instructions a second that were asked for. */
+const TRANSLATION_WANTED = 500_000;
 
 const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '5' }, json: { type: 'boolean' }, v86: { type: 'string' } },
+  options: {
+    rounds: { type: 'string', default: '3' },
+    json: { type: 'boolean' },
+    v86: { type: 'string' },
+    only: { type: 'string' },
+  },
 });
 const rounds = Number(values.rounds);
 if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds ${values.rounds}: give a whole number above 0`);
-const v86 = await loadV86(values.v86);
+const { only } = values;
+if (only !== undefined && !PARTS.includes(only)) throw new Error(`--only ${only}: give one of ${PARTS.join(', ')}`);
+const wants = (part: string): boolean => only === undefined || only === part;
 
-const rows: Row[] = [];
-for (const workload of workloads) {
-  const image = buildImage(workload);
-  const ours: number[] = [];
-  const theirs: number[] = [];
-  // the first run of each warms the host's own compiler up
-  const { instructions } = runRomulus(image);
-  await v86?.run(image);
-  for (let round = 0; round < rounds; round++) {
-    if (round % 2 === 0) ours.push(mips(runRomulus(image), instructions));
-    if (v86 !== undefined) theirs.push(mips(await v86.run(image), instructions));
-    if (round % 2 === 1) ours.push(mips(runRomulus(image), instructions));
-  }
-  rows.push({
-    workload: workload.name,
-    instructions,
-    romulus: median(ours),
-    v86: theirs.length === 0 ? undefined : median(theirs),
-  });
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+/** A table in Markdown; the first column is text, the others are numbers. */
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = head.map((title, column) => Math.max(title.length, 3, ...rows.map((row) => row[column].length)));
+  const pad = (text: string, column: number): string =>
+    column === 0 ? text.padEnd(widths[0]) : text.padStart(widths[column]);
+  const line = (cells: readonly string[]): string => `| ${cells.map(pad).join(' | ')} |`;
+  const rule = widths.map((width, column) => (column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`));
+  return [line(head), `| ${rule.join(' | ')} |`, ...rows.map(line)].join('\n');
 }
 
+const shown = (value: number | undefined, digits: number): string =>
+  value === undefined
+    ? '-'
+    : value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const verdict = (met: boolean): string => (met ? 'met' : 'missed');
+
+function showCompute(rows: readonly ComputeRow[]): void {
+  const share = (row: ComputeRow, ms: number | undefined, digits: number): string =>
+    shown(ms === undefined ? undefined : row.native / ms, digits);
+  say('\nSpeed as a share of native (native time by time; higher is faster)\n');
+  say(
+    table(
+      ['work', 'native, ms', 'translator', 'wanted', '', 'QEMU TCG', 'interpreter'],
+      rows.map((row) => [
+        row.work,
+        shown(row.native, 1),
+        share(row, row.translator, 2),
+        shown(row.wanted, 1),
+        verdict(row.native / row.translator >= row.wanted),
+        share(row, row.qemu, 3),
+        share(row, row.interpreter, 4),
+      ]),
+    ),
+  );
+}
+
+function showKernel({ rows, translationRate }: KernelCosts): void {
+  say('\nOperations of a kernel, by `bench` in Remus, in nanoseconds (lower is faster)\n');
+  say(
+    table(
+      ['operation', 'translator', 'wanted', '', 'QEMU TCG', 'interpreter'],
+      rows.map((row) => [
+        row.row,
+        shown(row.translator, 1),
+        shown(row.wanted, 0),
+        verdict(row.translator <= row.wanted),
+        shown(row.qemu, 1),
+        shown(row.interpreter, 1),
+      ]),
+    ),
+  );
+  const met = verdict(translationRate >= TRANSLATION_WANTED);
+  say(`\nTranslation, from a cold start: ${shown(translationRate, 0)} guest instructions a second`);
+  say(`(wanted: ${shown(TRANSLATION_WANTED, 0)}; ${met})`);
+}
+
+function showLoops(rows: readonly LoopRow[]): void {
+  say('\nInterpreters alone, in million guest instructions a second (higher is faster)\n');
+  say(
+    table(
+      ['loop', 'Romulus', 'v86', 'ratio'],
+      rows.map((row) => [
+        row.workload,
+        shown(row.romulus, 1),
+        shown(row.v86, 1),
+        shown(row.v86 === undefined ? undefined : row.romulus / row.v86, 1),
+      ]),
+    ),
+  );
+}
+
+const systems = findSystems();
+const v86 = wants('loops') ? await loadV86(values.v86) : undefined;
+const load = loadavg()[0];
+const compute = wants('compute') ? await measureCompute(rounds, systems) : undefined;
+const kernel = wants('kernel') ? await measureKernel(rounds, systems) : undefined;
+const loops = wants('loops') ? await measureLoops(rounds, v86) : undefined;
+
+const host = {
+  cpu: cpus()[0].model.trim(),
+  cpus: cpus().length,
+  load,
+  node: process.version,
+  qemu: systems.qemuVersion,
+  v86: v86?.version,
+};
 if (values.json === true) {
-  const host = { cpu: cpus()[0].model.trim(), node: process.version, v86: v86?.version };
-  process.stdout.write(`${JSON.stringify({ host, rounds, rows }, undefined, 2)}\n`);
+  say(JSON.stringify({ host, rounds, compute, kernel, loops }, undefined, 2));
 } else {
-  const cell = (value: number | undefined): string => (value === undefined ? '-' : value.toFixed(1)).padStart(10);
-  process.stdout.write(`million guest instructions a second, interpreters only, medians of ${rounds}\n`);
-  process.stdout.write(`${'loop'.padEnd(18)}${'Romulus'.padStart(10)}${'v86'.padStart(10)}${'ratio'.padStart(10)}\n`);
-  for (const row of rows) {
-    const ratio = row.v86 === undefined ? undefined : row.romulus / row.v86;
-    process.stdout.write(`${row.workload.padEnd(18)}${cell(row.romulus)}${cell(row.v86)}${cell(ratio)}\n`);
-  }
-  if (v86 === undefined) process.stdout.write('v86 is not installed: npm install --no-save v86\n');
+  say(`${host.cpu}, ${host.cpus} CPUs, load ${shown(load, 1)} at the start, Node ${host.node}; medians of ${rounds}`);
+  if (compute !== undefined) showCompute(compute);
+  if (kernel !== undefined) showKernel(kernel);
+  if (loops !== undefined) showLoops(loops);
+  if (systems.qemu === undefined) say('\nQEMU is not installed: apt-get install qemu-system-x86');
+  if (loops !== undefined && v86 === undefined) say('\nv86 is not installed: npm install --no-save v86');
 }

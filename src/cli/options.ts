@@ -32,6 +32,9 @@ export interface RunOptions {
   readonly native?: boolean;
   readonly interrupts?: StrategyName;
   readonly engine?: EngineName;
+  readonly perfMap?: boolean;
+  /** File for the listing of fragments. */
+  readonly dumpFragments?: string;
   readonly maskSignals?: 'realtime' | 'standard';
   readonly stats?: boolean;
   /** File for folded stacks; the flame graph goes next to it. */

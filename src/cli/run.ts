@@ -129,6 +129,8 @@ function toMachineOptions(options: RunOptions): MachineOptions {
     ...(native !== undefined && { native }),
     ...(interrupts !== undefined && { interrupts }),
     ...(engine !== undefined && { engine }),
+    ...(options.perfMap !== undefined && { perfMap: options.perfMap }),
+    ...(options.dumpFragments !== undefined && { dumpFragments: options.dumpFragments }),
     ...(maskSignals !== undefined && { maskSignals }),
     ...(options.traceItems !== undefined && { trace: { items: options.traceItems, file: options.traceFile } }),
     ...(options.profile !== undefined && { profileHz: options.profileHz ?? DEFAULT_PROFILE_HZ }),

@@ -96,6 +96,7 @@ export function formatTranslator(statistics: TranslatorStatistics): string {
       ['times all windows were cleared', group(statistics.windowsCleared)],
       ['pages of code dropped', group(statistics.pagesDropped)],
       ['times the code buffer was full', group(statistics.buffersFilled)],
+      ['times there were too many fragments', group(statistics.limitsReached)],
     ]),
   ];
   if (shown.length > 0)

@@ -43,7 +43,7 @@ export function chooseEngine(
   let choice = runs(native);
   const open = (phys: PhysMemory): TranslatorHost | undefined => {
     try {
-      const host = openTranslator(native, ram, state, phys.direct);
+      const host = openTranslator(native, ram, state, phys.direct, { isForPerf: setup.fragments?.perfMap === true });
       const { maxMappings } = host.usage();
       if (maxMappings < FEW_MAPPINGS)
         choice = {

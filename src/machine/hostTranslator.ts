@@ -12,6 +12,8 @@ export interface HostTranslatorOptions {
   readonly codeBytes?: number;
   /** Most host mappings of the windows; 0 = what the host allows. */
   readonly maxMappings?: number;
+  /** The code buffer has no file, as Linux perf wants it of code that a map names. A host may forbid that where it allows files. */
+  readonly isForPerf?: boolean;
 }
 
 /**
@@ -24,9 +26,9 @@ export function openTranslator(
   ram: ArrayBufferLike,
   state: ArrayBufferLike,
   direct: Uint8Array,
-  { codeBytes = CODE_BYTES, maxMappings = 0 }: HostTranslatorOptions = {},
+  { codeBytes = CODE_BYTES, maxMappings = 0, isForPerf = false }: HostTranslatorOptions = {},
 ): TranslatorHost {
-  const id = native.memoryCreate(codeBytes, 'romulus-code');
+  const id = native.memoryCreate(codeBytes, isForPerf ? '' : 'romulus-code');
   const buffer = native.memoryMap(id);
   native.memoryClose(id);
   try {

@@ -72,6 +72,10 @@ export interface MachineOptions {
   readonly native?: boolean;
   /** What runs the guest. Default 'auto': the translator where the host allows it, else the interpreter. */
   readonly engine?: EngineName;
+  /** Writes /tmp/perf-PID.map, by which Linux perf names translated code. Needs the translator. */
+  readonly perfMap?: boolean;
+  /** File that gets a listing of each piece of translated code as it is made. Needs the translator; slow. */
+  readonly dumpFragments?: string;
   /** How the guest's interrupt flag reaches the host, see docs/interrupts.md. Default 'virtual-mask'. */
   readonly interrupts?: StrategyName;
   /** The kind of host signal that carries events to the vCPU thread, where signals do. Default 'realtime'. */
@@ -255,6 +259,10 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
       rom: this._options.rom ?? true,
       interrupts: this._options.interrupts ?? 'virtual-mask',
       engine: this._options.engine ?? 'auto',
+      fragments:
+        this._options.perfMap === true || this._options.dumpFragments !== undefined
+          ? { perfMap: this._options.perfMap === true, dumpFile: this._options.dumpFragments }
+          : undefined,
       latencies: this._latencyBuffer,
       profileHz: this._options.profileHz,
       trace: this._options.trace,

@@ -33,6 +33,8 @@ export interface WorkerSetup {
   readonly rom: boolean;
   readonly interrupts: StrategyName;
   readonly engine: EngineName;
+  /** What is to be written about fragments; undefined: nothing. */
+  readonly fragments: { readonly perfMap: boolean; readonly dumpFile: string | undefined } | undefined;
   readonly latencies: SharedArrayBuffer;
   readonly profileHz: number | undefined;
   readonly trace: { readonly items: readonly TraceItem[]; readonly file?: string | undefined } | undefined;

@@ -3,6 +3,7 @@
  * is entered once per machine by `machine.ts` and never uses its own event loop while the guest runs: the main thread speaks to it
  * through the attention word, and it answers with messages.
  */
+import { writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { loadBios } from '../boot/bios.js';
 import { loadKernel } from '../boot/index.js';
@@ -11,11 +12,13 @@ import { log } from '../log.js';
 import { Tracer } from '../interp/trace.js';
 import { loadNative, type Native } from '../native.js';
 import type { Translator } from '../translator/engine.js';
+import { read64 } from '../vcpu/counters.js';
 import { ExitReason, Word } from '../vcpu/layout.js';
 import { Board } from './board.js';
 import { chooseEngine } from './engineChoice.js';
 import { ByteRing } from './byteRing.js';
 import { isPaused, type FromWorker, type WorkerSetup } from './messages.js';
+import { FragmentLog, hostDisassembler, type HostDisassembler } from './fragmentLog.js';
 import { HostFpu } from './hostFpu.js';
 import { NativeHost } from './nativeHost.js';
 import { PortableHost } from './portableHost.js';
@@ -25,7 +28,7 @@ import { TraceFile } from './traceFile.js';
 
 const say = (message: FromWorker): void => parentPort!.postMessage(message);
 
-function main(setup: WorkerSetup): void {
+function main(setup: WorkerSetup, disassemble: HostDisassembler | undefined): void {
   const native = 'nativeId' in setup.state ? loadNative() : undefined;
   const ram = attach(native, setup.ram);
   const state = attach(native, setup.state);
@@ -37,7 +40,10 @@ function main(setup: WorkerSetup): void {
   const engine = chooseEngine(setup, native, ram.buffer, state.buffer);
   let translator: Translator | undefined;
   let traceFile: TraceFile | undefined;
+  let fragmentLog: FragmentLog | undefined;
   try {
+    if (setup.fragments !== undefined)
+      fragmentLog = new FragmentLog(setup.fragments, setup.kernel, () => read64(words, Word.CodeBase), disassemble);
     traceFile = setup.trace && new TraceFile(setup.trace.file);
     const tracer = traceFile && new Tracer(setup.trace!.items, (text) => traceFile!.write(text));
     const board = new Board({
@@ -46,6 +52,7 @@ function main(setup: WorkerSetup): void {
       host,
       fpu,
       translator: engine.open,
+      translatorOptions: { onFragment: fragmentLog && ((made) => fragmentLog!.note(made)) },
       rom: setup.rom,
       interrupts: setup.interrupts,
       latencies: setup.latencies,
@@ -66,6 +73,11 @@ function main(setup: WorkerSetup): void {
       },
     });
     translator = board.translator;
+    if (fragmentLog !== undefined && translator === undefined)
+      throw new HostError(
+        'NO_FRAGMENTS',
+        `--perf-map and --dump-fragments show what the translator makes, but the interpreter runs the guest: ${engine.choice().why}`,
+      );
     const kind = load(board, setup);
     log.boot('%s %s, entered at 0x%s', kind, setup.kernel.name, (words[Word.Eip] >>> 0).toString(16));
     say({ type: 'running', engine: engine.choice() });
@@ -88,6 +100,7 @@ function main(setup: WorkerSetup): void {
     // Signals must not find this thread's state block any more before the views of it go.
     host.dispose();
     translator?.dispose();
+    fragmentLog?.dispose();
     fpu?.dispose();
     ram.release();
     state.release();
@@ -136,4 +149,8 @@ function runToEnd(board: Board): void {
   }
 }
 
-main(workerData as WorkerSetup);
+const setup = workerData as WorkerSetup;
+const disassemble = setup.fragments?.dumpFile === undefined ? undefined : await hostDisassembler();
+if (setup.fragments?.dumpFile !== undefined && disassemble === undefined)
+  writeSync(2, 'romulus: iced-x86 is not installed, so --dump-fragments shows host code as bytes\n');
+main(setup, disassemble);

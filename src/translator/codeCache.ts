@@ -1,18 +1,27 @@
 /**
  * The fragments that exist: where they lie in the code buffer, which physical page they are of, how they are chained, and how to get from
- * a host instruction back to the guest's. When the buffer is full everything is dropped and begins anew.
+ * a host instruction back to the guest's. When the buffer, the side table or a limit of this file is full everything is dropped and
+ * begins anew: a guest that runs through memory which holds no code must not eat the host's.
  *
  * Chains stay within one linear page and so within one physical page: fragments of a page come and go together and no chain is ever
  * undone. Writing here is safe although the buffer is mapped for execution elsewhere: it is this very thread that runs the code, never at
  * the same time, and x86 keeps its instruction fetches coherent with stores by physical address (SDM 3A, "Self-Modifying Code").
  * Read before: `fragment.ts`, `host.ts`. Read after: `engine.ts`.
  */
-import { type Fragment, type Link, LinkKind, type SideEntry } from './fragment.js';
+import { type Fragment, type Link, LinkKind } from './fragment.js';
 import type { TranslatorHost } from './host.js';
 import { Stub, STUBS_BYTES } from './stubs.js';
 
 /** Fragments begin at multiples of this. */
 const ALIGNMENT = 16;
+
+/**
+ * Limits between two drops of everything: more than a kernel and its programs have in use. Side entries take 8 bytes each, a fragment with
+ * what chains it some 400, and a page 16 KiB in the jump table of each window that runs it.
+ */
+export const MAX_SIDE_ENTRIES = 1 << 20;
+const MAX_FRAGMENTS = 1 << 18;
+const MAX_PAGES = 1 << 13;
 
 /** A fragment in the code buffer. */
 export interface Placed {
@@ -24,7 +33,9 @@ export interface Placed {
   readonly end: number;
   readonly usesFpu: boolean;
   readonly liveEntry: number;
-  readonly side: readonly SideEntry[];
+  /** Its part of the side table: first entry, and the one behind its last. */
+  readonly side: number;
+  readonly sideEnd: number;
   readonly instructions: number;
   readonly interpretsFirst: boolean;
 }
@@ -49,11 +60,15 @@ export class CodeCache {
   hostBytes = 0;
   pagesDropped = 0;
   buffersFilled = 0;
+  limitsReached = 0;
 
   private readonly _view: DataView;
   private _end = STUBS_BYTES;
   /** Fragments in the order of their offsets, dropped ones too. */
   private _placed: Placed[] = [];
+  /** The side tables of all fragments in the same order, in pairs: offset in the fragment, guest EIP. Grows up to its limit. */
+  private _side = new Int32Array(2 * 4096);
+  private _sideEnd = 0;
   /** By physical page number: code at CPL 0, code at CPL 3. */
   private readonly _kernel: (PageCode | undefined)[] = [];
   private readonly _user: (PageCode | undefined)[] = [];
@@ -91,6 +106,10 @@ export class CodeCache {
       this.dropAll();
       this.buffersFilled++;
       offset = STUBS_BYTES;
+    } else if (this._isOverLimit(fragment, pageNumber)) {
+      this.dropAll();
+      this.limitsReached++;
+      offset = STUBS_BYTES;
     }
     this._host.code.set(fragment.code, offset);
     this._end = offset + fragment.code.length;
@@ -101,7 +120,8 @@ export class CodeCache {
       end: this._end,
       usesFpu: fragment.usesFpu,
       liveEntry: fragment.liveEntry,
-      side: fragment.side,
+      side: this._sideEnd,
+      sideEnd: this._keepSide(fragment),
       instructions: fragment.instructions,
       interpretsFirst: fragment.interpretsFirst,
     };
@@ -138,15 +158,15 @@ export class CodeCache {
     const placed = low === 0 ? undefined : this._placed[low - 1];
     if (placed === undefined || offset >= placed.end) return undefined;
     const inside = offset - placed.offset;
-    const { side } = placed;
-    low = 0;
-    high = side.length;
+    const { side, sideEnd } = placed;
+    low = side;
+    high = sideEnd;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (side[middle].hostOffset <= inside) low = middle + 1;
+      if (this._side[2 * middle] <= inside) low = middle + 1;
       else high = middle;
     }
-    return low === 0 ? placed.eip : side[low - 1].guestEip;
+    return low === side ? placed.eip : this._side[2 * low - 1];
   }
 
   /** Drops the fragments of a physical page. */
@@ -167,7 +187,32 @@ export class CodeCache {
     this._pages.clear();
     this._placed = [];
     this._end = STUBS_BYTES;
+    this._sideEnd = 0;
     this._host.dropAllCode();
+  }
+
+  private _isOverLimit(fragment: Fragment, pageNumber: number): boolean {
+    return (
+      this._sideEnd + fragment.side.length > MAX_SIDE_ENTRIES ||
+      this._placed.length >= MAX_FRAGMENTS ||
+      (this._pages.size >= MAX_PAGES && !this._pages.has(pageNumber))
+    );
+  }
+
+  /** @returns index behind the last entry */
+  private _keepSide({ side }: Fragment): number {
+    const end = this._sideEnd + side.length;
+    if (2 * end > this._side.length) {
+      const larger = new Int32Array(Math.max(2 * this._side.length, 2 * end));
+      larger.set(this._side);
+      this._side = larger;
+    }
+    side.forEach(({ hostOffset, guestEip }, index) => {
+      this._side[2 * (this._sideEnd + index)] = hostOffset;
+      this._side[2 * (this._sideEnd + index) + 1] = guestEip;
+    });
+    this._sideEnd = end;
+    return end;
   }
 
   private _link(link: Link, placed: Placed, page: PageCode, chained: boolean): void {

@@ -22,6 +22,7 @@ import { Cr0, Cr4 } from '../x86/control.js';
 import { Segment } from '../x86/instruction.js';
 import { GuestFault, Vector } from '../x86/vectors.js';
 import { CodeCache, type Placed } from './codeCache.js';
+import type { Fragment } from './fragment.js';
 import { translate } from './frontend.js';
 import type { TranslatorHost } from './host.js';
 import type { TranslatorStatistics } from './stats.js';
@@ -31,6 +32,9 @@ import { Windows } from './windows.js';
 const BATCH = 256;
 /** Guest instructions of one fragment at most. */
 const MAX_INSTRUCTIONS = 64;
+
+/** Instructions for the interpreter whose names are kept; those whose name was forgotten are counted without it. */
+const MAX_MNEMONICS = 1 << 16;
 
 /** ES, SS and DS, as bits of `Vcpu.flatRead`. */
 const DATA_SEGMENTS = (1 << Segment.Es) | (1 << Segment.Ss) | (1 << Segment.Ds);
@@ -59,7 +63,19 @@ interface Storm {
   until: number;
 }
 
+/** A fragment that has just been made. What is in `code` and `guest` stands only until the listener returns. */
+export interface MadeFragment {
+  readonly fragment: Fragment;
+  readonly placed: Placed;
+  readonly user: boolean;
+  /** Its host code as placed, and the guest's bytes from `fragment.guestStart` on. */
+  readonly code: Uint8Array;
+  readonly guest: Uint8Array;
+}
+
 export interface TranslatorOptions {
+  /** Told of every fragment. */
+  readonly onFragment?: ((made: MadeFragment) => void) | undefined;
   /** Most guest instructions of a fragment; 1 makes one-instruction fragments, which are never chained. */
   readonly maxInstructions?: number | undefined;
   /** How often a page may be dropped soon after it was translated before it is the interpreter's for a while. Infinity: always. */
@@ -77,6 +93,7 @@ export class Translator {
   private readonly _maxInstructions: number;
   private readonly _chained: boolean;
   private readonly _stormDrops: number;
+  private readonly _onFragment: ((made: MadeFragment) => void) | undefined;
   private _romStart = 0;
   private _romEnd = 0;
   private _slotAt: (offset: number) => number | undefined = () => undefined;
@@ -103,6 +120,7 @@ export class Translator {
     this._maxInstructions = options.maxInstructions ?? MAX_INSTRUCTIONS;
     this._chained = this._maxInstructions > 1;
     this._stormDrops = options.stormDrops ?? STORM_DROPS;
+    this._onFragment = options.onFragment;
     this.cache = new CodeCache(host, this._phys.sizeBytes >>> 12);
     this.windows = new Windows(
       this._cpu.words,
@@ -188,6 +206,7 @@ export class Translator {
       windowsCleared: this._windowsCleared,
       pagesDropped: cache.pagesDropped,
       buffersFilled: cache.buffersFilled,
+      limitsReached: cache.limitsReached,
     };
   }
 
@@ -285,8 +304,17 @@ export class Translator {
       if (fragment.usesFs) this._assumed |= Mold.Fs;
       if (fragment.usesGs) this._assumed |= Mold.Gs;
       const { interpreted } = fragment;
+      if (this._mnemonics.size >= MAX_MNEMONICS) this._mnemonics.clear();
       if (interpreted !== undefined) this._mnemonics.set(interpreted.guestEip | 0, interpreted.mnemonic);
-      placed = this.cache.place(fragment, pageNumber, this._cpu.user, this._chained);
+      const { user } = this._cpu;
+      placed = this.cache.place(fragment, pageNumber, user, this._chained);
+      this._onFragment?.({
+        fragment,
+        placed,
+        user,
+        code: this._host.code.subarray(placed.offset, placed.end),
+        guest: bytes.subarray(start >>> 0, (start >>> 0) + ((fragment.guestEnd - fragment.guestStart) | 0)),
+      });
     }
     this._translationMs += performance.now() - startMs;
     return placed;

@@ -22,4 +22,6 @@ export interface TranslatorStatistics {
   readonly windowsCleared: number;
   readonly pagesDropped: number;
   readonly buffersFilled: number;
+  /** Times everything was dropped because there was too much of it, though the buffer had room. */
+  readonly limitsReached: number;
 }

@@ -7,6 +7,7 @@
         .global _start
 _start:
         movl    $stack_end, %esp
+        movl    %ebx, multiboot_info
         movl    %cr0, %eax
         andl    $~0x4, %eax             /* EM off */
         orl     $0x22, %eax             /* NE, MP on */
@@ -25,4 +26,7 @@ _start:
         .balign 16
         .skip   65536
 stack_end:
+        .global multiboot_info
+multiboot_info:                         /* what the boot loader has to say */
+        .skip   4
         .section .note.GNU-stack, "", @progbits

@@ -98,6 +98,25 @@ describe('native/signal', () => {
     );
   });
 
+  it('leaves a listener alone that took the signal over from a route', async () => {
+    const signo = constants.signals.SIGUSR2;
+    const route = native.signalRoute(signo, state, IRQ);
+    let heard = 0;
+    const listener = (): void => void heard++;
+    process.on('SIGUSR2', listener);
+    native.signalUnroute(route);
+    try {
+      assert.equal(isCaught(signo), true);
+      process.kill(process.pid, 'SIGUSR2');
+      for (let turn = 0; turn < 100 && heard === 0; turn++) await nextTurn();
+      assert.equal(heard, 1);
+      assert.equal(words[Word.PicIrr], 0);
+    } finally {
+      process.off('SIGUSR2', listener);
+    }
+    assert.equal(isCaught(signo), false);
+  });
+
   it('keeps a routed state block mapped when its views are gone', async () => {
     const before = native.liveMappings();
     const lonely = native.memoryCreate(STATE_BYTES);

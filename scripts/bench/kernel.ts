@@ -1,0 +1,73 @@
+/**
+ * What the operations of a kernel cost, by Remus' own `bench`, under both engines and in QEMU, in turns; and how fast the translator
+ * translates while it boots Remus and runs this. Read before: `systems.ts`, guest/programs/bench.c.
+ */
+import type { GuestSystem, Output, Systems } from './systems.js';
+import { median } from './timing.js';
+
+/** Nanoseconds that were asked for at most. */
+const WANTED: readonly (readonly [row: string, ns: number])[] = [
+  ['pair', 3],
+  ['syscall', 150],
+  ['switch', 1000],
+  ['touch', 6000],
+];
+
+/** Nanoseconds for one, medians; undefined where the system is not installed. */
+export interface KernelRow {
+  readonly row: string;
+  readonly translator: number;
+  readonly interpreter: number;
+  readonly qemu: number | undefined;
+  readonly wanted: number;
+}
+
+export interface KernelCosts {
+  readonly rows: readonly KernelRow[];
+  /** Guest instructions a second. */
+  readonly translationRate: number;
+}
+
+/** A report's number, which has commas between the thousands. */
+function reported(output: Output, name: string): number {
+  const found = new RegExp(`^ *${name} +([\\d,]+)`, 'm').exec(output.errors);
+  if (found === null) throw new Error(`--stats said nothing of '${name}'`);
+  return Number(found[1].replaceAll(',', ''));
+}
+
+/** Every row is run twice in one boot, and the second time counts: the first warms the host's own compiler up. */
+function secondTime(output: Output, row: string): number {
+  const lines = output.lines.filter(({ text }) => new RegExp(`(^|\\W)${row} `).test(text));
+  const found = /([\d.]+) ns$/.exec(lines.at(-1)?.text ?? '');
+  if (lines.length !== 2 || found === null) throw new Error(`Remus did not run 'bench ${row}' twice: ${output.errors}`);
+  return Number(found[1]);
+}
+
+export async function measureKernel(rounds: number, systems: Systems): Promise<KernelCosts> {
+  const commands = [...WANTED, ...WANTED].map(([row]) => `bench ${row}`);
+  const times = new Map<string, number[]>();
+  const key = (system: GuestSystem, row: string): string => `${system.name} ${row}`;
+  const rates: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    for (const system of [systems.translator, systems.interpreter, systems.qemu]) {
+      if (system === undefined) continue;
+      const output = await system.remus(commands);
+      for (const [row] of WANTED) {
+        const name = key(system, row);
+        times.set(name, [...(times.get(name) ?? []), secondTime(output, row)]);
+      }
+      if (system !== systems.translator) continue;
+      const ms = Math.max(1, reported(output, 'milliseconds translating'));
+      rates.push((reported(output, 'guest instructions translated') / ms) * 1000);
+    }
+  }
+  const middle = (system: GuestSystem, row: string): number => median(times.get(key(system, row)) ?? []);
+  const rows = WANTED.map(([row, wanted]) => ({
+    row,
+    translator: middle(systems.translator, row),
+    interpreter: middle(systems.interpreter, row),
+    qemu: systems.qemu && middle(systems.qemu, row),
+    wanted,
+  }));
+  return { rows, translationRate: median(rates) };
+}
