@@ -14,6 +14,7 @@ namespace romulus {
 /* One mapping. Owned by the table in memory.cc; holders of a reference may use `host` until they drop it. */
 struct Memory {
   int id = 0;
+  /* -1: shared memory without a file. */
   int fd = -1;
   void *host = nullptr;
   std::size_t sizeBytes = 0;
@@ -21,7 +22,10 @@ struct Memory {
   unsigned references = 0;
 };
 
-/* Makes a zeroed memory whose name shows in /proc/PID/maps. Returns its id (> 0). */
+/*
+ * Makes a zeroed memory whose name shows in /proc/PID/maps; with an empty name it has no file, and is neither guest RAM nor a state
+ * block. Returns its id (> 0).
+ */
 int memoryCreate(const char *name, std::size_t sizeBytes);
 
 /* Takes a reference to an open memory; null when there is none with this id. */

@@ -93,7 +93,7 @@ export class Native {
    * Makes a zeroed memory (memfd) that threads can map. The owner closes it; the pages go when no view is left either.
    *
    * @param sizeBytes whole pages of 4096 bytes, less than 4 GiB
-   * @param name shown in /proc/PID/maps
+   * @param name shown in /proc/PID/maps; '' makes shared memory without a file, of use for a code buffer only
    * @returns an id, valid in all threads of the process
    */
   memoryCreate(sizeBytes: number, name = 'romulus'): number {

@@ -77,6 +77,38 @@ static uint64_t touches(uint32_t times) {
   return now_ns() - start;
 }
 
+#define MAPPED_PAGES 1024
+#define STRIDE 389 /* has no divisor in common with MAPPED_PAGES */
+
+/**
+ * First reads of pages that are mapped already: a child reads what its parent has written, each in its own address space. The kernel has
+ * nothing to do in it; a TLB, or what stands for one, has.
+ * @param stride pages from one write of the parent's to its next: 1 gives frames in order
+ */
+static uint64_t reads(uint32_t times, uint32_t stride) {
+  char *heap = brk(0);
+  uint64_t ns = 0;
+  brk(heap + MAPPED_PAGES * PAGE_BYTES);
+  for (uint32_t i = 0; i < MAPPED_PAGES; i++) *(volatile char *)(heap + i * stride % MAPPED_PAGES * PAGE_BYTES) = 1;
+  while (times) {
+    uint32_t pages = times < MAPPED_PAGES ? times : MAPPED_PAGES;
+    int pid = fork();
+    if (!pid) {
+      uint64_t start = now_ns();
+      for (uint32_t page = 0; page < pages; page++) (void)*(volatile char *)(heap + page * PAGE_BYTES);
+      exit((int)(now_ns() - start));
+    }
+    struct exit_info info;
+    wait_for(pid, &info, 0);
+    ns += (uint32_t)info.status;
+    times -= pages;
+  }
+  brk(heap);
+  return ns;
+}
+static uint64_t reads_in_order(uint32_t times) { return reads(times, 1); }
+static uint64_t reads_scattered(uint32_t times) { return reads(times, STRIDE); }
+
 /* ---- arithmetic ---- */
 
 /** Primes below SIEVE_BYTES by the sieve of Eratosthenes. */
@@ -129,6 +161,8 @@ static const struct row {
     {"syscall", "system call and back", system_calls},
     {"switch", "switch to another process", switches},
     {"touch", "first touch of a page", touches},
+    {"read", "first read of a mapped page", reads_in_order},
+    {"scatter", "the same, frames not in order", reads_scattered},
     {"fork", "fork, exit, wait", forks},
     {"exec", "fork, exec, exit, wait", programs},
     {"sieve", "primes below 8192", sieve},

@@ -42,6 +42,7 @@ function main(setup: WorkerSetup, disassemble: HostDisassembler | undefined): vo
   let traceFile: TraceFile | undefined;
   let fragmentLog: FragmentLog | undefined;
   try {
+    if (setup.fragments !== undefined && engine.open === undefined) throw noFragments(engine.choice().why);
     if (setup.fragments !== undefined)
       fragmentLog = new FragmentLog(setup.fragments, setup.kernel, () => read64(words, Word.CodeBase), disassemble);
     traceFile = setup.trace && new TraceFile(setup.trace.file);
@@ -73,11 +74,7 @@ function main(setup: WorkerSetup, disassemble: HostDisassembler | undefined): vo
       },
     });
     translator = board.translator;
-    if (fragmentLog !== undefined && translator === undefined)
-      throw new HostError(
-        'NO_FRAGMENTS',
-        `--perf-map and --dump-fragments show what the translator makes, but the interpreter runs the guest: ${engine.choice().why}`,
-      );
+    if (setup.fragments !== undefined && translator === undefined) throw noFragments(engine.choice().why);
     const kind = load(board, setup);
     log.boot('%s %s, entered at 0x%s', kind, setup.kernel.name, (words[Word.Eip] >>> 0).toString(16));
     say({ type: 'running', engine: engine.choice() });
@@ -105,6 +102,14 @@ function main(setup: WorkerSetup, disassemble: HostDisassembler | undefined): vo
     ram.release();
     state.release();
   }
+}
+
+/** @param why why the interpreter runs the guest */
+function noFragments(why: string): HostError {
+  return new HostError(
+    'NO_FRAGMENTS',
+    `--perf-map and --dump-fragments show what the translator makes, but the interpreter runs the guest: ${why}`,
+  );
 }
 
 /** @returns what was found, for the log */

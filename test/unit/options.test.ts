@@ -58,6 +58,15 @@ describe('options', () => {
       assert.throws(() => parseSignalRoute(text), { name: 'ConfigError', code, message: /[;,] / });
     });
 
+  it('refuses to show fragments that the interpreter does not make', () => {
+    for (const asked of [{ perfMap: true }, { dumpFragments: 'f' }])
+      assert.throws(() => checkMachineOptions({ kernel: 'k', engine: 'interpreter', ...asked }), {
+        code: 'NO_FRAGMENTS',
+      });
+    checkMachineOptions({ kernel: 'k', engine: 'interpreter', perfMap: false });
+    assert.throws(() => checkMachineOptions({ kernel: 'k', dumpFragments: '' }), { code: 'BAD_OPTION' });
+  });
+
   it('takes good machine options', () => {
     checkMachineOptions({ kernel: 'vmlinuz' });
     checkMachineOptions({
@@ -68,13 +77,15 @@ describe('options', () => {
       signals: [{ signal: 'SIGUSR1', irq: 5 }],
       rom: false,
       native: false,
+      perfMap: true,
+      dumpFragments: 'fragments.txt',
       signal: new AbortController().signal,
     });
     assert.deepEqual(
       machineOptions.map(({ key }) => key),
       [
         ...['kernel', 'bios', 'initrd', 'append', 'memoryBytes', 'signals', 'rom', 'native'],
-        ...['engine', 'interrupts', 'maskSignals', 'profileHz', 'trace', 'signal'],
+        ...['engine', 'perfMap', 'dumpFragments', 'interrupts', 'maskSignals', 'profileHz', 'trace', 'signal'],
       ],
     );
   });
