@@ -77,38 +77,6 @@ static uint64_t touches(uint32_t times) {
   return now_ns() - start;
 }
 
-#define MAPPED_PAGES 1024
-#define STRIDE 389 /* has no divisor in common with MAPPED_PAGES */
-
-/**
- * First reads of pages that are mapped already: a child reads what its parent has written, each in its own address space. The kernel has
- * nothing to do in it; a TLB, or what stands for one, has.
- * @param stride pages from one write of the parent's to its next: 1 gives frames in order
- */
-static uint64_t reads(uint32_t times, uint32_t stride) {
-  char *heap = brk(0);
-  uint64_t ns = 0;
-  brk(heap + MAPPED_PAGES * PAGE_BYTES);
-  for (uint32_t i = 0; i < MAPPED_PAGES; i++) *(volatile char *)(heap + i * stride % MAPPED_PAGES * PAGE_BYTES) = 1;
-  while (times) {
-    uint32_t pages = times < MAPPED_PAGES ? times : MAPPED_PAGES;
-    int pid = fork();
-    if (!pid) {
-      uint64_t start = now_ns();
-      for (uint32_t page = 0; page < pages; page++) (void)*(volatile char *)(heap + page * PAGE_BYTES);
-      exit((int)(now_ns() - start));
-    }
-    struct exit_info info;
-    wait_for(pid, &info, 0);
-    ns += (uint32_t)info.status;
-    times -= pages;
-  }
-  brk(heap);
-  return ns;
-}
-static uint64_t reads_in_order(uint32_t times) { return reads(times, 1); }
-static uint64_t reads_scattered(uint32_t times) { return reads(times, STRIDE); }
-
 /* ---- arithmetic ---- */
 
 /** Primes below SIEVE_BYTES by the sieve of Eratosthenes. */
@@ -152,7 +120,7 @@ static uint64_t sha(uint32_t times) {
 
 static const struct row {
   const char *name, *what;
-  uint64_t (*run)(uint32_t times);
+  uint64_t (*run)(uint32_t times); /* 0: reads() */
 } rows[] = {
     {"pair", "DisableInterrupts + EnableInterrupts", pair},
     {"cli", "the same by CLI + STI", pair_native},
@@ -161,27 +129,60 @@ static const struct row {
     {"syscall", "system call and back", system_calls},
     {"switch", "switch to another process", switches},
     {"touch", "first touch of a page", touches},
-    {"read", "first read of a mapped page", reads_in_order},
-    {"scatter", "the same, frames not in order", reads_scattered},
+    {"read", "first read of a mapped page", 0},
+    {"scatter", "the same, frames not in order", 0},
     {"fork", "fork, exit, wait", forks},
     {"exec", "fork, exec, exit, wait", programs},
     {"sieve", "primes below 8192", sieve},
     {"sha", "a SHA-256 block (64 bytes)", sha},
 };
 
+static void report(const struct row *row, uint64_t ns, uint32_t times) {
+  uint32_t tenths = (uint32_t)quotient(ns * 10, times);
+  printf("%-8s %-38s %9u.%u ns\n", row->name, row->what, tenths / 10, tenths % 10);
+}
+
+#define MAPPED_PAGES 1024
+#define STRIDE 389 /* has no divisor in common with MAPPED_PAGES */
+
+/**
+ * First reads of pages that are mapped already: a child, in an address space of its own, reads what its parent has written, and reports.
+ * The kernel has nothing to do in it; a TLB, or what stands for one, has. Pages are read in order; they were written in order, or in
+ * strides, and so lie in frames in or out of order.
+ */
+static void reads(const struct row *row) {
+  uint32_t stride = strcmp(row->name, "scatter") ? 1 : STRIDE;
+  char *heap = brk(0);
+  brk(heap + MAPPED_PAGES * PAGE_BYTES);
+  for (uint32_t i = 0; i < MAPPED_PAGES; i++) *(volatile char *)(heap + i * stride % MAPPED_PAGES * PAGE_BYTES) = 1;
+  int pid = fork();
+  if (!pid) {
+    uint64_t start = now_ns();
+    for (uint32_t page = 0; page < MAPPED_PAGES; page++) (void)*(volatile char *)(heap + page * PAGE_BYTES);
+    report(row, now_ns() - start, MAPPED_PAGES);
+    exit(0);
+  }
+  struct exit_info info;
+  wait_for(pid, &info, 0);
+  brk(heap);
+}
+
 int main(int argc, char *argv[]) {
   bool found = false;
   for (const struct row *row = rows; row < rows + sizeof rows / sizeof *rows; row++) {
     if (argc > 1 && strcmp(argv[1], row->name)) continue;
     found = true;
+    if (!row->run) {
+      reads(row);
+      continue;
+    }
     uint32_t times = 8;
     uint64_t ns = row->run(times);
     while (ns < ENOUGH_NS && times < 1u << 30) {
       times *= ns < ENOUGH_NS / 16 ? 8 : 2;
       ns = row->run(times);
     }
-    uint32_t tenths = (uint32_t)quotient(ns * 10, times);
-    printf("%-8s %-38s %9u.%u ns\n", row->name, row->what, tenths / 10, tenths % 10);
+    report(row, ns, times);
   }
   if (!found) printf("bench: no row is called %s\n", argv[1]);
   return !found;

@@ -77,7 +77,7 @@ function showKernel({ rows, translationRate }: KernelCosts): void {
         row.row,
         shown(row.translator, 1),
         shown(row.wanted, 0),
-        verdict(row.translator <= row.wanted),
+        row.wanted === undefined ? '' : verdict(row.translator <= row.wanted),
         shown(row.qemu, 1),
         shown(row.interpreter, 1),
       ]),

@@ -5,12 +5,14 @@
 import type { GuestSystem, Output, Systems } from './systems.js';
 import { median } from './timing.js';
 
-/** Nanoseconds that were asked for at most. */
-const WANTED: readonly (readonly [row: string, ns: number])[] = [
+/** Nanoseconds that were asked for at most; `touch` is mostly the guest kernel's own page fault, and nothing was asked for. */
+const WANTED: readonly (readonly [row: string, ns: number | undefined])[] = [
   ['pair', 3],
   ['syscall', 150],
   ['switch', 1000],
-  ['touch', 6000],
+  ['read', 6000],
+  ['scatter', 6000],
+  ['touch', undefined],
 ];
 
 /** Nanoseconds for one, medians; undefined where the system is not installed. */
@@ -19,7 +21,7 @@ export interface KernelRow {
   readonly translator: number;
   readonly interpreter: number;
   readonly qemu: number | undefined;
-  readonly wanted: number;
+  readonly wanted: number | undefined;
 }
 
 export interface KernelCosts {
