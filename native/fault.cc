@@ -24,10 +24,6 @@ constexpr int kSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
 constexpr int kMaxSignal = 64;
 struct sigaction formerAction[kMaxSignal + 1];
 
-/* Offset of the stub, as src/translator/stubs.ts has it. */
-constexpr std::uint64_t kExitStub = 192;
-constexpr std::uint64_t kStubBytes = 512;
-
 constexpr std::uint64_t kWindowBytes = 1ull << 32;
 /* Bit of the page-fault error code that the kernel passes on in the context (SDM 3A, "Interrupt 14"). */
 constexpr std::uint64_t kErrorWrite = 2;
@@ -38,7 +34,7 @@ Translator *findTranslator(std::uint64_t rip) {
   for (Translator &translator : translators) {
     if (!translator.open) continue;
     const auto code = reinterpret_cast<std::uint64_t>(translator.code);
-    if (rip >= code + kStubBytes && rip < code + translator.codeBytes) return &translator;
+    if (rip >= code + stub::End && rip < code + translator.codeBytes) return &translator;
   }
   return nullptr;
 }
@@ -64,7 +60,7 @@ void leave(Translator &translator, ucontext_t *context, std::int32_t reason) {
   const auto code = reinterpret_cast<std::uint64_t>(translator.code);
   store32(translator.state, word::FaultOffset, static_cast<std::int32_t>(static_cast<std::uint64_t>(rip) - code));
   store32(translator.state, word::XlateExit, reason);
-  rip = static_cast<greg_t>(code + kExitStub);
+  rip = static_cast<greg_t>(code + stub::Exit);
 }
 
 /* See the top of this file for why it is safe. */

@@ -1,6 +1,6 @@
 /*
- * The vCPU state block as C++ sees it. Generated from src/vcpu/layout.ts, which also says what each word means:
- * change that file, then run `npm run build:layout`.
+ * What C++ has to know of TypeScript: the vCPU state block above all. Generated from src/vcpu/layout.ts, which also says what
+ * each word means, and the files named below: change those, then run `npm run build:layout`.
  */
 #ifndef ROMULUS_LAYOUT_H
 #define ROMULUS_LAYOUT_H
@@ -280,6 +280,30 @@ namespace mask_signals {
 constexpr std::int32_t Realtime = 0;
 constexpr std::int32_t Standard = 1;
 }  // namespace mask_signals
+
+/* Bits of a page in Translator::direct (src/memory/phys.ts). */
+namespace direct {
+constexpr std::uint8_t Read = 1;
+constexpr std::uint8_t Write = 2;
+constexpr std::uint8_t Code = 4;
+}  // namespace direct
+
+/* Offsets into the code buffer (src/translator/stubs.ts). */
+namespace stub {
+constexpr std::uint64_t Miss = 0;
+constexpr std::uint64_t Attention = 32;
+constexpr std::uint64_t Interpret = 64;
+constexpr std::uint64_t FpuLoad = 96;
+constexpr std::uint64_t Exit = 192;
+constexpr std::uint64_t End = 512;
+}  // namespace stub
+
+/* The ROM (src/rom/slots.ts, calls.ts). */
+namespace rom {
+constexpr std::uint32_t SlotsOffset = 1024;
+constexpr std::uint32_t SlotBytes = 16;
+constexpr std::uint32_t IretCall = 33;
+}  // namespace rom
 
 }  // namespace romulus
 

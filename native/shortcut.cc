@@ -29,15 +29,6 @@ constexpr unsigned kEs = 0, kCs = 1, kSs = 2, kDs = 3, kFs = 4, kGs = 5, kTr = 7
 
 constexpr std::uint32_t kAccessPresent = 0x80;
 constexpr std::uint32_t kAccessTss32 = 8;
-constexpr std::int32_t kVirtualMask = 0;
-
-/* ROM geometry (src/rom/slots.ts) and the number of its IRET call. */
-constexpr std::uint32_t kSlotsOffset = 0x400;
-constexpr std::uint32_t kSlotBytes = 16;
-constexpr std::uint32_t kIretCall = 33;
-
-constexpr std::uint8_t kDirectRead = 1;
-constexpr std::uint8_t kDirectWrite = 2;
 
 class Machine {
  public:
@@ -59,7 +50,7 @@ class Machine {
     std::uint32_t error = 0;
     if (walk(_translator, linear, write, asUser, true, &found, &error) != WalkResult::Ok) return nullptr;
     const std::uint8_t direct = _translator.direct[found.frame >> 12];
-    if ((direct & (write ? kDirectWrite : kDirectRead)) == 0) return nullptr;
+    if ((direct & (write ? direct::Write : direct::Read)) == 0) return nullptr;
     return static_cast<char *>(_translator.ram->host) + (found.frame | (linear & 0xfff));
   }
 
@@ -314,9 +305,9 @@ bool one(Machine &machine) {
       /* VMCALL: the ROM's IRET, which is a jump and returns by itself. */
       if (code[1] != 0x01 || code[2] != 0xc1 || machine.get(word::Cpl) != 0 || machine.get(word::RomStart) == 0) return false;
       std::uint32_t phys = 0;
-      if (!machine.physOf(eip, &phys) || phys != machine.get(word::RomStart) + kSlotsOffset + kIretCall * kSlotBytes) return false;
+      if (!machine.physOf(eip, &phys) || phys != machine.get(word::RomStart) + rom::SlotsOffset + rom::IretCall * rom::SlotBytes) return false;
       if (!interruptReturn(machine)) return false;
-      add64(machine.state(), word::RomCalls + kIretCall * 8, 1);
+      add64(machine.state(), word::RomCalls + rom::IretCall * 8, 1);
       return true;
     }
     default:
@@ -329,7 +320,7 @@ bool one(Machine &machine) {
 unsigned shortcut(Translator &translator) {
   Machine machine(translator);
   /* The other strategies have to be told of IF; breakpoints and alignment checks are the interpreter's. */
-  if (machine.get(word::Strategy) != static_cast<std::uint32_t>(kVirtualMask)) return 0;
+  if (machine.get(word::Strategy) != static_cast<std::uint32_t>(strategy::VirtualMask)) return 0;
   unsigned count = 0;
   while (one(machine)) {
     count++;

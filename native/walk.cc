@@ -27,17 +27,14 @@ constexpr std::uint32_t kFaultWrite = 2;
 constexpr std::uint32_t kFaultUser = 4;
 constexpr std::uint32_t kFaultReserved = 8;
 
-constexpr std::uint8_t kDirectRead = 1;
-constexpr std::uint8_t kDirectWrite = 2;
-
 /* A word of a page table; null when it is not in memory that can be read in place. */
 std::uint32_t *entryAt(const Translator &translator, std::uint32_t phys) {
-  if ((translator.direct[phys >> 12] & kDirectRead) == 0) return nullptr;
+  if ((translator.direct[phys >> 12] & direct::Read) == 0) return nullptr;
   return reinterpret_cast<std::uint32_t *>(static_cast<char *>(translator.ram->host) + phys);
 }
 
 bool setBits(const Translator &translator, std::uint32_t *entry, std::uint32_t phys, std::uint32_t bits) {
-  if ((translator.direct[phys >> 12] & kDirectWrite) == 0) return false;
+  if ((translator.direct[phys >> 12] & direct::Write) == 0) return false;
   *entry |= bits;
   return true;
 }

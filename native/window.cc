@@ -28,9 +28,6 @@ constexpr std::uint64_t kShadowBytes = std::uint64_t{kLinearPages} * 4;
 /* Pages that one fault may map when their frames are contiguous: an aligned group of this many. */
 constexpr std::uint32_t kRunPages = 16;
 
-constexpr std::uint8_t kDirectRead = 1;
-constexpr std::uint8_t kDirectWrite = 2;
-
 void *reserve(std::uint64_t bytes, int protection) {
   return mmap(nullptr, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
@@ -306,8 +303,8 @@ MapResult windowMap(Translator &translator, std::uint32_t linear, bool write, bo
       break;
   }
   const std::uint8_t direct = translator.direct[found.frame >> 12];
-  if ((direct & kDirectRead) == 0 || (write && (direct & kDirectWrite) == 0)) return MapResult::Slow;
-  const auto mayWrite = [](const Walk &page, std::uint8_t bits) { return page.writable && page.dirty && (bits & kDirectWrite) != 0; };
+  if ((direct & direct::Read) == 0 || (write && (direct & direct::Write) == 0)) return MapResult::Slow;
+  const auto mayWrite = [](const Walk &page, std::uint8_t bits) { return page.writable && page.dirty && (bits & direct::Write) != 0; };
   const bool writable = mayWrite(found, direct);
   const std::uint32_t page = linear >> 12;
   const std::uint32_t old = window.shadow[page];
@@ -324,7 +321,7 @@ MapResult windowMap(Translator &translator, std::uint32_t linear, bool write, bo
     if ((window.shadow[other] & shadow::Mapped) != 0) return false;
     const std::uint32_t frame = found.frame + ((other - page) << 12);
     const std::uint8_t otherDirect = translator.direct[frame >> 12];
-    if ((otherDirect & kDirectRead) == 0) return false;
+    if ((otherDirect & direct::Read) == 0) return false;
     Walk neighbour{};
     std::uint32_t error = 0;
     if (walk(translator, other << 12, false, user, false, &neighbour, &error) != WalkResult::Ok) return false;

@@ -5,6 +5,10 @@
  */
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import * as phys from '../src/memory/phys.js';
+import { calls } from '../src/rom/calls.js';
+import { SLOT_SHIFT, SLOTS_OFFSET } from '../src/rom/slots.js';
+import * as stubs from '../src/translator/stubs.js';
 import * as layout from '../src/vcpu/layout.js';
 
 /** Bytes of one word of the state block. */
@@ -13,9 +17,9 @@ const WORD_BYTES = 4;
 /** What a const enum is at run time (preserveConstEnums): names to values and values to names. */
 type EnumObject = Readonly<Record<string, number | string>>;
 
-function members(name: string): [string, number][] {
-  const object = (layout as unknown as Readonly<Record<string, EnumObject>>)[name];
-  if (object === undefined) throw new Error(`src/vcpu/layout.ts has no enum ${name}: correct scripts/layout.ts`);
+function members(name: string, file: object = layout): [string, number][] {
+  const object = (file as Readonly<Record<string, EnumObject>>)[name];
+  if (object === undefined) throw new Error(`there is no enum ${name} any more: correct scripts/layout.ts`);
   const entries = Object.entries(object).filter((entry): entry is [string, number] => typeof entry[1] === 'number');
   return entries.sort(([, first], [, second]) => first - second);
 }
@@ -35,8 +39,8 @@ export function layoutHeader(): string {
   const words = members('Word').filter(([name]) => name !== 'Count');
   return [
     '/*',
-    ' * The vCPU state block as C++ sees it. Generated from src/vcpu/layout.ts, which also says what each word means:',
-    ' * change that file, then run `npm run build:layout`.',
+    ' * What C++ has to know of TypeScript: the vCPU state block above all. Generated from src/vcpu/layout.ts, which also says what',
+    ' * each word means, and the files named below: change those, then run `npm run build:layout`.',
     ' */',
     '#ifndef ROMULUS_LAYOUT_H',
     '#define ROMULUS_LAYOUT_H',
@@ -74,6 +78,21 @@ export function layoutHeader(): string {
     ...section('Values of word::XlateExit.', 'xlate_exit', 'std::int32_t', members('XlateExit')),
     ...section('Values of word::Strategy.', 'strategy', 'std::int32_t', members('Strategy')),
     ...section('Values of word::MaskSignals.', 'mask_signals', 'std::int32_t', members('MaskSignals')),
+    ...section(
+      'Bits of a page in Translator::direct (src/memory/phys.ts).',
+      'direct',
+      'std::uint8_t',
+      members('Direct', phys),
+    ),
+    ...section('Offsets into the code buffer (src/translator/stubs.ts).', 'stub', 'std::uint64_t', [
+      ...members('Stub', stubs),
+      ['End', stubs.STUBS_BYTES],
+    ]),
+    ...section('The ROM (src/rom/slots.ts, calls.ts).', 'rom', 'std::uint32_t', [
+      ['SlotsOffset', SLOTS_OFFSET],
+      ['SlotBytes', 1 << SLOT_SHIFT],
+      ['IretCall', calls.findIndex(({ name }) => name === 'IRET')],
+    ]),
     '}  // namespace romulus',
     '',
     '#endif /* __ASSEMBLER__ */',
