@@ -3,12 +3,9 @@
  * stand-in without the addon is `portableHost.ts`.
  */
 import type { SignalMask } from '../irq/strategies/strategy.js';
-import type { Clock, HostTimer } from '../time/clock.js';
+import { CYCLES_HZ, type Clock, type HostTimer } from '../time/clock.js';
 import { tryNative, type HostProbe, type Native } from '../native.js';
 import type { VcpuHost } from './host.js';
-
-/** The TSC counts nanoseconds: fixed, so that guests see the same rate on every host, and exact in a double for 104 days. */
-const CYCLES_HZ = 1_000_000_000;
 
 /** Machine time from CLOCK_MONOTONIC. */
 export class HostClock implements Clock {

@@ -2,11 +2,9 @@
  * The host for places where the addon cannot run: no signals, so the clock is polled between slices of instructions and sleep is
  * Atomics.wait on the attention word. Interrupts then arrive up to one slice late; `romulus doctor` and `-v` say so.
  */
-import type { Clock, HostTimer } from '../time/clock.js';
+import { CYCLES_HZ, type Clock, type HostTimer } from '../time/clock.js';
 import { Attention, Word } from '../vcpu/layout.js';
 import type { VcpuHost } from './host.js';
-
-const CYCLES_HZ = 1_000_000_000;
 
 export class PortableHost implements VcpuHost {
   /** About half a millisecond of guest time on a slow machine. */

@@ -2,7 +2,7 @@
  * A host without a host: time advances with the instructions retired and jumps to the next deadline when the guest halts. The
  * same guest with the same input then runs the same way every time, on one thread; most machine tests use it.
  */
-import type { Clock, HostTimer } from '../time/clock.js';
+import { CYCLES_HZ, type Clock, type HostTimer } from '../time/clock.js';
 import { add64 } from '../vcpu/counters.js';
 import { Attention, Word } from '../vcpu/layout.js';
 import { record } from '../irq/record.js';
@@ -11,7 +11,6 @@ import type { VcpuHost } from './host.js';
 
 /** Nanoseconds that one instruction takes in virtual time. */
 const NS_PER_INSTRUCTION = 10;
-const CYCLES_HZ = 1_000_000_000;
 
 export class VirtualHost implements VcpuHost {
   readonly sliceInstructions = 10_000;

@@ -1,3 +1,6 @@
+/** Rate of the guest's TSC in Hz, the same on every host: a cycle is a nanosecond (docs/decisions/0005). */
+export const CYCLES_HZ = 1_000_000_000;
+
 /** Machine time: nanoseconds since the machine started, as a double (exact for 104 days). */
 export interface Clock {
   /** Nanoseconds since start; never goes back. */
