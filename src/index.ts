@@ -1,6 +1,7 @@
 /** The public API: machines, what they tell, and the errors they throw. Nothing else of the package is for importing. */
 export { Machine } from './machine/machine.js';
 export type { FileOption, MachineEvents, MachineOptions, SignalRoute } from './machine/machine.js';
+export type { Channel, ChannelEvents } from './machine/channel.js';
 export { remus } from './machine/remus.js';
 export type { Ended, NamedFile } from './machine/messages.js';
 export type {

@@ -54,8 +54,11 @@ export class ByteRing {
 
   /** Writer: appends as much of `chunk` as fits; returns the number of bytes taken. */
   write(chunk: Uint8Array): number {
-    let count = 0;
-    while (count < chunk.length && this.push(chunk[count])) count++;
+    let count = this._append(chunk);
+    if (count === chunk.length) return count;
+    Atomics.store(this._words, WRITER_WAITS, 1);
+    // The reader may have made room just before it could see the request.
+    count += this._append(chunk.subarray(count));
     return count;
   }
 
@@ -71,8 +74,20 @@ export class ByteRing {
   /** Reader: takes everything that is there, at most `limitBytes`. */
   read(limitBytes = this._capacity): Uint8Array {
     const chunk = new Uint8Array(Math.min(this.size, limitBytes));
-    for (let i = 0; i < chunk.length; i++) chunk[i] = this.shift();
+    this.readInto(chunk);
     return chunk;
+  }
+
+  /** Reader: fills `target` with what is there; returns the number of bytes. */
+  readInto(target: Uint8Array): number {
+    const count = Math.min(this.size, target.length);
+    const head = this._words[HEAD];
+    const start = head & (this._capacity - 1);
+    const first = Math.min(count, this._capacity - start);
+    target.set(this._bytes.subarray(start, start + first));
+    target.set(this._bytes.subarray(0, count - first), first);
+    Atomics.store(this._words, HEAD, (head + count) | 0);
+    return count;
   }
 
   /** Reader, about to sleep on an empty ring: asks for a doorbell at the next byte. Returns true if there are bytes after all. */
@@ -89,5 +104,17 @@ export class ByteRing {
   /** Reader: true exactly once after a push that found the ring full: the reader must then ring the writer's doorbell. */
   takeWriterWaits(): boolean {
     return this._words[WRITER_WAITS] === 1 && Atomics.exchange(this._words, WRITER_WAITS, 0) === 1;
+  }
+
+  /** Copies what fits, in the two runs that the end of the buffer makes of it. */
+  private _append(chunk: Uint8Array): number {
+    const tail = this._words[TAIL];
+    const count = Math.min(chunk.length, this._capacity - this.size);
+    const start = tail & (this._capacity - 1);
+    const first = Math.min(count, this._capacity - start);
+    this._bytes.set(chunk.subarray(0, first), start);
+    this._bytes.set(chunk.subarray(first, count));
+    Atomics.store(this._words, TAIL, (tail + count) | 0);
+    return count;
   }
 }

@@ -26,6 +26,7 @@ import type { StrategyName } from '../irq/strategies/index.js';
 import type { Profile } from '../profile/sampler.js';
 import { Attention, ExitReason, MaskSignals, STATE_BYTES, Word } from '../vcpu/layout.js';
 import { ByteRing } from './byteRing.js';
+import { GuestChannel, type Channel } from './channel.js';
 import { Console } from './console.js';
 import {
   isPaused,
@@ -131,6 +132,7 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
   private readonly _latencies = new Latencies(this._latencyBuffer);
   private readonly _pause = new SharedArrayBuffer(4);
   private readonly _pauses = new Int32Array(this._pause);
+  private readonly _channels = new Map<string, GuestChannel>();
   /** Routes of host signals, by signal number. */
   private readonly _routed = new Map<number, number>();
   /** Listeners that stand in for routes where there is no addon, by signal. */
@@ -251,6 +253,7 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
       consoleInput: this._input,
       consoleOutput: this._output,
       debugOutput: this._debugOutput,
+      channels: [...this._channels.values()].map((channel) => channel.setup),
       pause: this._pause,
       kernel,
       isBios: this._options.bios !== undefined,
@@ -298,9 +301,14 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
           case 'outputReady':
             this.console.outputReady();
             this._emitDebug();
+            for (const channel of this._channels.values()) channel.outputReady();
             break;
           case 'inputDrained':
             this.console.inputDrained();
+            for (const channel of this._channels.values()) channel.inputDrained();
+            break;
+          case 'channelOpened':
+            this._channels.get(message.name)?.guestOpened(message.isOpen);
             break;
           case 'ended':
             ended = message.ended;
@@ -328,6 +336,22 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
     // Whoever waits for it gets the rejection; start() may have failed for another reason by then.
     started.catch(() => undefined);
     return started;
+  }
+
+  /**
+   * A byte channel to a program in the guest, which sees it as the virtio console's port of that name
+   * (/dev/virtio-ports/NAME). Asking for it before `start` plugs the port in; later it only finds it.
+   *
+   * @throws ConfigError `BAD_CHANNEL` for a name that cannot be a port's, `NO_CHANNEL` for a new one after the start
+   */
+  channel(name: string): Channel {
+    const known = this._channels.get(name);
+    if (known) return known;
+    if (this._isStarted || this._isOver)
+      throw new ConfigError('NO_CHANNEL', `the machine has no channel '${name}'; ask for it before start()`);
+    const channel = new GuestChannel(name, () => this._attention(Attention.Device));
+    this._channels.set(name, channel);
+    return channel;
   }
 
   /** Raises an interrupt line once, as an external event: recorded in the virtual PIC, delivered when the guest allows. */
@@ -475,6 +499,7 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
     for (const [signal, listener] of this._listeners) process.off(signal, listener);
     this._emitDebug();
     this.console.close();
+    for (const channel of this._channels.values()) channel.finish();
     if (this._words) this._last = readStatistics(this._words);
     this._words = undefined;
     this._state?.release();

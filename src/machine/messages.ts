@@ -15,6 +15,13 @@ export interface NamedFile {
   readonly bytes: Uint8Array;
 }
 
+/** A channel's rings as the vCPU thread gets them: input is what the guest reads. */
+export interface ChannelSetup {
+  readonly name: string;
+  readonly input: SharedArrayBuffer;
+  readonly output: SharedArrayBuffer;
+}
+
 /** Everything a worker needs to build its board. */
 export interface WorkerSetup {
   readonly ram: SharedRegion;
@@ -22,6 +29,7 @@ export interface WorkerSetup {
   readonly consoleInput: SharedArrayBuffer;
   readonly consoleOutput: SharedArrayBuffer;
   readonly debugOutput: SharedArrayBuffer;
+  readonly channels: readonly ChannelSetup[];
   /** One word: how often pause() and resume() have changed something; see `isPaused`. */
   readonly pause: SharedArrayBuffer;
   readonly kernel: NamedFile;
@@ -70,6 +78,7 @@ export type FromWorker =
   | { readonly type: 'paused' }
   | { readonly type: 'outputReady' }
   | { readonly type: 'inputDrained' }
+  | { readonly type: 'channelOpened'; readonly name: string; readonly isOpen: boolean }
   | {
       readonly type: 'ended';
       readonly ended: Ended;
