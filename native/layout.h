@@ -92,6 +92,8 @@
 #define WORD_Shortcuts 3352
 #define WORD_FaultEip 3360
 #define WORD_FaultDelivered 3364
+#define WORD_FsAway 3400
+#define WORD_GsAway 3408
 #define WORD_Strategy 3600
 #define WORD_MaskSignals 3604
 #define WORD_HostMasked 3608
@@ -210,6 +212,8 @@ constexpr std::size_t RomStart = 3344;
 constexpr std::size_t Shortcuts = 3352;
 constexpr std::size_t FaultEip = 3360;
 constexpr std::size_t FaultDelivered = 3364;
+constexpr std::size_t FsAway = 3400;
+constexpr std::size_t GsAway = 3408;
 constexpr std::size_t Strategy = 3600;
 constexpr std::size_t MaskSignals = 3604;
 constexpr std::size_t HostMasked = 3608;

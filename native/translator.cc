@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <utility>
 
 #include <asm/prctl.h>
 
@@ -79,6 +80,22 @@ void setGsBase(std::uint64_t base) {
 
 /* The window base in this thread's GS; nothing else in the process uses GS. */
 thread_local std::uint64_t gsBase = 0;
+
+/* Present data, writable, expand-up (SDM 3A, "Segment Descriptors"), to be compared with bits 8 to 15 of the descriptor. */
+constexpr std::uint32_t kReachableMask = 0x9e;
+constexpr std::uint32_t kReachable = 0x92;
+/* Makes any address of the process one that is not canonical. */
+constexpr std::uint64_t kAway = 1ull << 62;
+
+/* Whether translated code can reach memory through FS and GS: it adds their bases itself, but knows no limits and no rights. */
+void bringSegments(void *state) {
+  for (const auto &[number, away] : {std::pair{4u, word::FsAway}, std::pair{5u, word::GsAway}}) {
+    const std::size_t at = word::Segments + number * 16;
+    const auto access = static_cast<std::uint32_t>(*word32(state, at + segment_word::Access));
+    const bool whole = *word32(state, at + segment_word::Limit) == -1;
+    *word64(state, away) = whole && (access & kReachableMask) == kReachable ? 0 : kAway;
+  }
+}
 
 /* After an exit for the interpreter: whether it could be answered here, and there is a fragment to go on with. */
 bool goOn(Translator &translator) {
@@ -184,6 +201,7 @@ void translatorEnter(Translator &translator) {
       setGsBase(base);
       gsBase = base;
     }
+    bringSegments(translator.state);
     romulusEnter(translator.state);
     if (*word32(translator.state, word::XlateExit) != xlate_exit::Interpret || !goOn(translator)) return;
   }

@@ -16,8 +16,8 @@ import type { PhysMemory } from '../memory/phys.js';
 import { read64 } from '../vcpu/counters.js';
 import { deliverException } from '../vcpu/deliver.js';
 import { Eflag } from '../vcpu/flags.js';
-import { SegmentWord, Strategy, Word, XlateExit } from '../vcpu/layout.js';
-import { Access, Mode, type Vcpu } from '../vcpu/vcpu.js';
+import { Strategy, Word, XlateExit } from '../vcpu/layout.js';
+import { Mode, type Vcpu } from '../vcpu/vcpu.js';
 import { Cr0, Cr4 } from '../x86/control.js';
 import { Segment } from '../x86/instruction.js';
 import { GuestFault, Vector } from '../x86/vectors.js';
@@ -40,13 +40,6 @@ const MAX_MNEMONICS = 1 << 16;
 const DATA_SEGMENTS = (1 << Segment.Es) | (1 << Segment.Ss) | (1 << Segment.Ds);
 /** L0 to G3 of DR7. */
 const BREAKPOINTS = 0xff;
-
-/** What fragments may take for granted, as bits. */
-const enum Mold {
-  Xmm = 1 << 0,
-  Fs = 1 << 1,
-  Gs = 1 << 2,
-}
 
 /**
  * A page whose fragments have been dropped this often, each time soon after the last, is being written as fast as it is run: its code is
@@ -98,8 +91,8 @@ export class Translator {
   private _romEnd = 0;
   private _slotAt: (offset: number) => number | undefined = () => undefined;
   private _isVmiActive: () => boolean = () => false;
-  /** What the fragments that exist take for granted. */
-  private _assumed = 0;
+  /** There may be fragments that take SSE instructions for usable. */
+  private _assumesXmm = false;
   /** Linear pages in which calls were taken for ROM calls, with the physical page they were then. */
   private readonly _romPages = new Map<number, number>();
   private readonly _storms = new Map<number, Storm>();
@@ -245,30 +238,19 @@ export class Translator {
       this._count('(fetch fault)', 1);
       return undefined;
     }
-    const mold = this._mold();
-    if ((this._assumed & ~mold) !== 0) this._dropAll();
+    const xmmUsable = this._isXmmUsable();
+    if (this._assumesXmm && !xmmUsable) this._dropAll();
     const pageNumber = phys >>> 12;
-    return this.cache.find(eip, pageNumber, cpu.user) ?? this._translate(eip, pageNumber, mold);
+    return this.cache.find(eip, pageNumber, cpu.user) ?? this._translate(eip, pageNumber, xmmUsable);
   }
 
-  private _mold(): number {
+  /** Whether SSE instructions may run, as far as CR0 has no say. */
+  private _isXmmUsable(): boolean {
     const { words, hooks } = this._cpu;
-    let mold = 0;
-    if (hooks.fpu !== undefined && (words[Word.Cr4] & Cr4.OSFXSR) !== 0) mold |= Mold.Xmm;
-    if (this._isFlatButForBase(Segment.Fs)) mold |= Mold.Fs;
-    if (this._isFlatButForBase(Segment.Gs)) mold |= Mold.Gs;
-    return mold;
+    return hooks.fpu !== undefined && (words[Word.Cr4] & Cr4.OSFXSR) !== 0;
   }
 
-  private _isFlatButForBase(segment: Segment): boolean {
-    const { words } = this._cpu;
-    const at = Word.Segments + segment * SegmentWord.Count;
-    const writableData = Access.Present | Access.WritableOrReadable;
-    const mask = writableData | Access.Code | Access.ExpandDownOrConforming;
-    return words[at + SegmentWord.Limit] === -1 && (words[at + SegmentWord.Access] & mask) === writableData;
-  }
-
-  private _translate(eip: number, pageNumber: number, mold: number): Placed | undefined {
+  private _translate(eip: number, pageNumber: number, xmmUsable: boolean): Placed | undefined {
     const phys = this._phys;
     const storm = this._storms.get(pageNumber);
     if (storm !== undefined && storm.until > this._enters) {
@@ -289,9 +271,7 @@ export class Translator {
       source: { byte: (index) => bytes[(start >>> 0) + index] },
       bytesLeftInPage: 0x1000 - (eip & 0xfff),
       cpl,
-      xmmUsable: (mold & Mold.Xmm) !== 0,
-      fsFlat: (mold & Mold.Fs) !== 0,
-      gsFlat: (mold & Mold.Gs) !== 0,
+      xmmUsable,
       romSlotAt: (linear) => (cpl === 0 ? this._romSlotAt(linear) : undefined),
       virtualMask: this._cpu.words[Word.Strategy] === Strategy.VirtualMask,
       maxInstructions: this._maxInstructions,
@@ -300,9 +280,7 @@ export class Translator {
     if (fragment === undefined) {
       this._count('(not translatable)', 1);
     } else {
-      if (fragment.usesXmm) this._assumed |= Mold.Xmm;
-      if (fragment.usesFs) this._assumed |= Mold.Fs;
-      if (fragment.usesGs) this._assumed |= Mold.Gs;
+      if (fragment.usesXmm) this._assumesXmm = true;
       const { interpreted } = fragment;
       if (this._mnemonics.size >= MAX_MNEMONICS) this._mnemonics.clear();
       if (interpreted !== undefined) this._mnemonics.set(interpreted.guestEip | 0, interpreted.mnemonic);
@@ -425,7 +403,7 @@ export class Translator {
 
   private _dropAll(): void {
     this.cache.dropAll();
-    this._assumed = 0;
+    this._assumesXmm = false;
     this._romPages.clear();
   }
 

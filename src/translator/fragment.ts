@@ -24,9 +24,6 @@ export interface TranslationRequest {
   readonly cpl: number;
   /** SSE instructions may run: CR4.OSFXSR is 1. What CR0 says is asked when the fragment runs (`Word.FpuUsable`). */
   readonly xmmUsable: boolean;
-  /** FS (GS) is usable, readable and writable, with a limit of 4 GiB; its base may be anything. */
-  readonly fsFlat: boolean;
-  readonly gsFlat: boolean;
   /** @returns the ROM slot (`../rom/slots.ts`) that begins at a linear address, or undefined */
   readonly romSlotAt: (linear: number) => number | undefined;
   /** The guest's IF is `Word.InterruptFlag` and nothing else (`Strategy.VirtualMask`), so that CPL 0 may change it in place. */
@@ -83,9 +80,6 @@ export interface Fragment {
   readonly usesFpu: boolean;
   /** SSE instructions are in it: translated under `xmmUsable`. */
   readonly usesXmm: boolean;
-  /** FS or GS addressing is in it: translated under `fsFlat` or `gsFlat`. */
-  readonly usesFs: boolean;
-  readonly usesGs: boolean;
   /**
    * Where a chain from a fragment with `usesFpu` may enter: behind the check that the FPU state is loaded. 0 when `usesFpu` is false. A
    * fragment with `usesFpu` has the state loaded at all its links.

@@ -231,8 +231,6 @@ export function translate(request: TranslationRequest): Fragment {
     instructions: items.length,
     usesFpu: fpu,
     usesXmm: forms.some(usesXmm),
-    usesFs: emitter.usesFs,
-    usesGs: emitter.usesGs,
     liveEntry,
     side: emitter.side,
     links: emitter.links,

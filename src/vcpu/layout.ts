@@ -185,6 +185,12 @@ export const enum Word {
   /** EIP of the last page fault of translated code at CPL 3 that was delivered, and 1 until native code has seen it. */
   FaultEip = 840,
   FaultDelivered = 841,
+  /**
+   * 64 bits each, written whenever translated code is entered: what it adds to the state block's address to read the base of FS and GS. 0 when
+   * the segment is flat but for its base, else a distance that makes the host fault, so that the interpreter makes the access.
+   */
+  FsAway = 850,
+  GsAway = 852,
   /** Instructions that native/shortcut.cc has run, 64 bits. */
   Shortcuts = 838,
 

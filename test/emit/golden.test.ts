@@ -15,7 +15,6 @@ const folder = new URL('../../../test/emit/goldens/', import.meta.url);
 const settings: Readonly<Record<string, Partial<TranslationRequest>>> = {
   user: { cpl: 3 },
   trapped: { virtualMask: false },
-  unflat: { fsFlat: false, gsFlat: false },
   noSse: { xmmUsable: false },
   pageEnd: { bytesLeftInPage: 2 },
   top: { eip: -2, bytesLeftInPage: 2 },

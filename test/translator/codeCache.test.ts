@@ -15,8 +15,6 @@ function fragmentAt(guestStart: number, entries: number): Fragment {
     instructions: entries,
     usesFpu: false,
     usesXmm: false,
-    usesFs: false,
-    usesGs: false,
     liveEntry: 0,
     side: Array.from({ length: entries }, (_, index) => ({ hostOffset: index, guestEip: guestStart + index })),
     links: [],

@@ -22,6 +22,11 @@ export function isFlat(segment: Segment): boolean {
   return segment === Segment.Es || segment === Segment.Ss || segment === Segment.Ds;
 }
 
+/** The word pair that keeps translated code from a segment that it cannot reach through. */
+export function awayWord(segment: Segment.Fs | Segment.Gs): number {
+  return segment === Segment.Fs ? Word.FsAway : Word.GsAway;
+}
+
 const PAGE_MASK = ~0xfff;
 
 const absolute: Address = { base: Host.None, index: Host.None, scale: 0, displacement: 0 };
@@ -31,8 +36,6 @@ export class Emitter {
   readonly request: TranslationRequest;
   readonly side: SideEntry[] = [];
   readonly links: Link[] = [];
-  usesFs = false;
-  usesGs = false;
   /** The guest instruction being emitted, and the one behind it. */
   eip = 0;
   next = 0;
@@ -70,7 +73,8 @@ export class Emitter {
   }
 
   /**
-   * The guest's operand as a host operand for `guest`. FS and GS take r10 and r11 and a few instructions before, which keep the flags.
+   * The guest's operand as a host operand for `guest`. FS and GS take r11, sometimes r10, and a few instructions before, which keep the
+   * flags and fault where the segment is not flat but for its base.
    */
   address(memory: MemoryOperand): Address {
     const plain: Address = {
@@ -80,10 +84,12 @@ export class Emitter {
       displacement: memory.displacement,
     };
     if (memory.segment !== Segment.Fs && memory.segment !== Segment.Gs) return plain;
-    if (memory.segment === Segment.Fs) this.usesFs = true;
-    else this.usesGs = true;
+    const base = (segmentWord(memory.segment) + SegmentWord.Base) * 4;
+    this.asm.loadState64(Host.R11, awayWord(memory.segment));
+    this.asm.load(Host.R11, { base: Host.R15, index: Host.R11, scale: 0, displacement: base });
+    if (plain.index < 0 && plain.base >= 0) return { ...plain, index: Host.R11, scale: 0 };
+    if (plain.base < 0) return { ...plain, base: Host.R11 };
     this.asm.lea(Host.R10, plain);
-    this.asm.loadState(Host.R11, segmentWord(memory.segment) + SegmentWord.Base);
     return { base: Host.R10, index: Host.R11, scale: 0, displacement: 0 };
   }
 

@@ -23,12 +23,11 @@ const plans: Partial<Record<Mnemonic, Plan>> = {
 };
 
 /** Whether a memory operand can be reached through the window. */
-function isReachable(memory: MemoryOperand, instruction: Instruction, request: TranslationRequest): boolean {
+function isReachable(memory: MemoryOperand, instruction: Instruction): boolean {
   if (instruction.addressSize === 2) return false;
   if (isFlat(memory.segment)) return true;
-  const usable = memory.segment === Segment.Fs ? request.fsFlat : memory.segment === Segment.Gs && request.gsFlat;
-  // the address takes r10 and r11, which need a REX prefix
-  return usable && !namesHighByte(instruction);
+  // the address takes r11, which needs a REX prefix
+  return memory.segment !== Segment.Cs && !namesHighByte(instruction);
 }
 
 /** LEA and NOP name a memory operand without an access: only its form matters. */
@@ -44,7 +43,7 @@ export function planOf(instruction: Instruction, request: TranslationRequest, ne
   if (memory !== undefined) {
     const reachable = accessesNothing(mnemonic)
       ? addressSize === 4 || mnemonic === 'NOP'
-      : isReachable(memory, instruction, request);
+      : isReachable(memory, instruction);
     if (!reachable) return undefined;
   }
   const plan = usesFpu(form) ? planFpu : plans[mnemonic];

@@ -9,7 +9,7 @@ import { SegmentWord, Word } from '../../vcpu/layout.js';
 import { OperandKind, Segment } from '../../x86/instruction.js';
 import { Condition, Host, segmentWord } from '../asm64.js';
 import { LinkKind } from '../fragment.js';
-import type { Emit, Emitter, Plan } from './emitter.js';
+import { awayWord, type Emit, type Emitter, type Plan } from './emitter.js';
 
 /** Bits 32 to 63 of a present, accessed, writable 32-bit data segment from 0 to 4 GiB, but for the bits in `FREE`. */
 const FLAT_HIGH = 0x00cf9300;
@@ -97,6 +97,8 @@ function loadSegment(emitter: Emitter, segment: number): void {
   if (mayBeNull) {
     asm.setState(cache + SegmentWord.Base, 0);
     asm.setState(cache + SegmentWord.Limit, -1);
+    // the low half is always 0
+    asm.setState(awayWord(segment) + 1, 0);
   }
   const loaded = asm.position;
   bringFlags(emitter);
