@@ -103,7 +103,7 @@ export class RandomMachine {
       ports: { read: () => next(), write: () => undefined },
       pic: { requested: false, acknowledge: () => 0x20 },
       rom: { call: () => undefined },
-      tsc: { cycles: () => 12345 },
+      tsc: { cyclesHz: 1e9, cycles: () => 12345 },
       ...(fpu !== undefined && { fpu }),
     };
     this._interpreter = new Interpreter(this.cpu, this._phys);

@@ -34,6 +34,8 @@ export interface RomGate {
 
 /** Source of the time stamp counter, in cycles since the machine's start. */
 export interface CycleSource {
+  /** Its rate in Hz. */
+  readonly cyclesHz: number;
   cycles(): number;
 }
 
@@ -105,8 +107,11 @@ export const enum Access {
   Granularity = 1 << 15,
 }
 
-/** Signature of the processor (CPUID leaf 1 EAX): family 6, model 8, stepping 1. Also EDX at power-on. */
-export const CPU_SIGNATURE = 0x681;
+/**
+ * Signature of the processor (CPUID leaf 1 EAX): family 6, model 0x1C, stepping 10, an Atom (docs/decisions/0011). Also EDX at
+ * power-on.
+ */
+export const CPU_SIGNATURE = 0x106ca;
 
 export class Vcpu {
   /** The state block as words (`Word` indices), bytes and halfwords. */

@@ -64,7 +64,7 @@ export class Rig {
         acknowledge: () => 0,
       },
       rom: { call: () => undefined },
-      tsc: { cycles: () => rig.cycles },
+      tsc: { cyclesHz: 1e9, cycles: () => rig.cycles },
     };
     enterProtectedFlat(this.cpu, 0x4000);
     this.words[Word.GdtrBase] = GDT;

@@ -95,7 +95,7 @@ export class IsaMachine {
         },
       },
       rom: { call: () => undefined },
-      tsc: { cycles: () => 0 },
+      tsc: { cyclesHz: 1e9, cycles: () => 0 },
     };
     this._engine = kind.make(this.cpu, this._phys);
   }

@@ -111,7 +111,7 @@ export class Pair {
         ports: { read: () => 0xff, write: () => undefined },
         pic: { requested: false, acknowledge: () => 0x20 },
         rom: { call: () => undefined },
-        tsc: { cycles: () => 1 },
+        tsc: { cyclesHz: 1e9, cycles: () => 1 },
         fpu: helper,
       };
     }

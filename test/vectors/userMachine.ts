@@ -86,7 +86,7 @@ export class UserMachine {
       ports: { read: () => 0xffffffff, write: () => undefined },
       pic: { requested: false, acknowledge: () => 0 },
       rom: { call: () => undefined },
-      tsc: { cycles: () => 0 },
+      tsc: { cyclesHz: 1e9, cycles: () => 0 },
       fpu: this._fpu,
     };
     this._fillTables();

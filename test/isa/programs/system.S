@@ -97,11 +97,11 @@ IT "RDPMC has no counter, RSM no system-management mode, VMCALL no hypervisor ou
 IT "CPUID: family 6, and bits for what is there: no PAE, no VME, no APIC", "SDM 2, CPUID"
         xorl %eax, %eax
         cpuid
-        CHECK %eax, 1
-        CHECK %ebx, 0x756d6f52                          /* 'Romu' */
+        CHECK %eax, 0x16
+        CHECK %ebx, 0x756e6547                          /* 'Genu' */
         movl $1, %eax
         cpuid
-        CHECK %eax, 0x681
+        CHECK %eax, 0x106ca
         movl %edx, %eax
         andl $0x8b5e, %eax                              /* CMOV SEP CX8; VME, PAE, MCE, APIC; DE, PSE, TSC */
         andl $0x242, %edx

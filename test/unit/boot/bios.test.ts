@@ -15,7 +15,7 @@ function target(rom?: BiosTarget['rom']): BiosTarget {
     ports: { read: () => 0xff, write: () => undefined },
     pic: { requested: false, acknowledge: () => 0 },
     rom: { call: () => undefined },
-    tsc: { cycles: () => 0 },
+    tsc: { cyclesHz: 1e9, cycles: () => 0 },
   };
   return { phys, cpu, rom };
 }

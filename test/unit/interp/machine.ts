@@ -66,7 +66,7 @@ export class TestMachine {
         acknowledge: () => 0x20,
       },
       rom: { call: (offset) => void this.romCalls.push(offset) },
-      tsc: { cycles: () => 12345 },
+      tsc: { cyclesHz: 1e9, cycles: () => 12345 },
     };
     this.interpreter = new Interpreter(this.cpu, this.phys);
     this.interpreter.setRom(ROM_START, 0x1000);

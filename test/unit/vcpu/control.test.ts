@@ -211,6 +211,29 @@ describe('model-specific registers', () => {
     assert.deepEqual(access(rig, false, 0x10), [0xf, 8]);
   });
 
+  it('the adjustment of the TSC is what was added to it', () => {
+    const rig = new Rig();
+    rig.cycles = 0x1_0000_0100;
+    assert.deepEqual(access(rig, false, 0x3b), [0, 0]);
+    access(rig, true, 0x10, 0x50, 3);
+    assert.deepEqual(access(rig, false, 0x3b), [0xffffff50, 1]);
+    access(rig, true, 0x3b, 0, 5);
+    assert.deepEqual(access(rig, false, 0x10), [0x100, 6]);
+  });
+
+  it("Intel's platform, microcode and feature registers read as on a processor with nothing to set", () => {
+    const rig = new Rig();
+    for (const msr of [0x8b, 0x1a0]) access(rig, true, msr, 0x1234, 0x5678);
+    assert.deepEqual(access(rig, false, 0x17), [0, 0]);
+    assert.deepEqual(access(rig, false, 0x8b), [0, 1]);
+    assert.deepEqual(access(rig, false, 0x1a0), [1, 0]);
+    rig.words[Word.Ecx] = 0x17;
+    assert.equal(
+      cleanFaultOf(rig, () => wrmsr(rig.cpu)),
+      '13:0',
+    );
+  });
+
   it('CR4.TSD keeps RDTSC for CPL 0', () => {
     const rig = new Rig();
     writeControl(rig.cpu, 4, Cr4.TSD);
@@ -224,31 +247,60 @@ describe('model-specific registers', () => {
 });
 
 describe('CPUID', () => {
-  function leaf(rig: Rig, number: number): number[] {
-    cpuid(rig.cpu, number, 0);
+  function leaf(rig: Rig, number: number, subleaf = 0): number[] {
+    cpuid(rig.cpu, number, subleaf);
     return [Word.Eax, Word.Ebx, Word.Ecx, Word.Edx].map((word) => rig.words[word]);
   }
   const text = (...words: number[]): string =>
     words.map((word) => String.fromCharCode(...[0, 8, 16, 24].map((shift) => (word >>> shift) & 0xff))).join('');
 
-  it('names vendor and brand', () => {
+  it('names vendor, hypervisor and brand', () => {
     const rig = new Rig();
     const [highest, ebx, ecx, edx] = leaf(rig, 0);
-    assert.equal(highest, 1);
-    assert.equal(text(ebx, edx, ecx), 'Romulus vCPU');
+    assert.equal(highest, 0x16);
+    assert.equal(text(ebx, edx, ecx), 'GenuineIntel');
+    assert.equal(text(...leaf(rig, 0x40000000).slice(1)), 'RomulusVMROM');
     const brand = [0x80000002, 0x80000003, 0x80000004].flatMap((number) => leaf(rig, number | 0));
     assert.equal(text(...brand).replace(/\0+$/, ''), 'Romulus vCPU');
   });
 
-  it('announces what there is and no hypervisor', () => {
+  it('announces what there is', () => {
     const rig = new Rig();
     const [signature, , ecx, edx] = leaf(rig, 1);
-    assert.equal((signature >> 8) & 15, 6);
-    assert.equal(ecx, 0);
+    assert.equal(signature, 0x106ca, 'family 6, model 0x1C, stepping 10');
+    assert.equal(ecx, 1 << 31, 'a hypervisor');
     const bits = { PSE: 3, TSC: 4, MSR: 5, CX8: 8, SEP: 11, PGE: 13, CMOV: 15 };
     for (const [name, bit] of Object.entries(bits)) assert.equal((edx >> bit) & 1, 1, name);
     const absent = { VME: 1, PAE: 6, MCE: 7, APIC: 9, MTRR: 12, PAT: 16, PSE36: 17, HTT: 28 };
     for (const [name, bit] of Object.entries(absent)) assert.equal((edx >> bit) & 1, 0, name);
-    assert.deepEqual(leaf(rig, 0x40000000), leaf(rig, 1), 'beyond the highest leaf');
+    for (const number of [3, 5, 6, 0xa, 0xb, 0xd, 0x17, 0x40000011, 0x80000009 | 0])
+      assert.deepEqual(leaf(rig, number), [0, 0, 0, 0], number.toString(16));
+  });
+
+  it('tells the rate of an invariant TSC in every leaf that has it', () => {
+    const rig = new Rig();
+    const { cyclesHz } = rig.cpu.hooks.tsc;
+    const [denominator, numerator, crystalHz] = leaf(rig, 0x15);
+    assert.equal((crystalHz * numerator) / denominator, cyclesHz);
+    assert.equal(leaf(rig, 0x16)[0], cyclesHz / 1e6);
+    assert.equal(leaf(rig, 0x40000010)[0], cyclesHz / 1e3);
+    assert.equal((leaf(rig, 0x80000007 | 0)[3] >> 8) & 1, 1, 'invariant');
+  });
+
+  it('describes three caches and ends the list', () => {
+    const rig = new Rig();
+    const sizes = [0, 1, 2].map((subleaf) => {
+      const [eax, ebx, ecx] = leaf(rig, 4, subleaf);
+      const ways = (ebx >>> 22) + 1;
+      const partitions = ((ebx >>> 12) & 0x3ff) + 1;
+      const lineBytes = (ebx & 0xfff) + 1;
+      return [eax & 0x1f, (eax >> 5) & 7, ways * partitions * lineBytes * (ecx + 1)];
+    });
+    assert.deepEqual(sizes, [
+      [1, 1, 32768],
+      [2, 1, 32768],
+      [3, 2, 524288],
+    ]);
+    assert.equal(leaf(rig, 4, 3)[0], 0);
   });
 });

@@ -26,7 +26,7 @@ function makeCpu(): Vcpu & { pic: { requested: boolean; acknowledge: () => numbe
     ports: { read: () => 0, write: () => undefined },
     pic,
     rom: { call: () => undefined },
-    tsc: { cycles: () => 0 },
+    tsc: { cyclesHz: 1e9, cycles: () => 0 },
   };
   return Object.assign(cpu, { pic });
 }
