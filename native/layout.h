@@ -94,6 +94,7 @@
 #define WORD_FaultDelivered 3364
 #define WORD_FsAway 3400
 #define WORD_GsAway 3408
+#define WORD_XlateInstallNext 3416
 #define WORD_Strategy 3600
 #define WORD_MaskSignals 3604
 #define WORD_HostMasked 3608
@@ -214,6 +215,7 @@ constexpr std::size_t FaultEip = 3360;
 constexpr std::size_t FaultDelivered = 3364;
 constexpr std::size_t FsAway = 3400;
 constexpr std::size_t GsAway = 3408;
+constexpr std::size_t XlateInstallNext = 3416;
 constexpr std::size_t Strategy = 3600;
 constexpr std::size_t MaskSignals = 3604;
 constexpr std::size_t HostMasked = 3608;

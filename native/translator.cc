@@ -193,7 +193,8 @@ void translatorEnter(Translator &translator) {
     translator.faultEip = static_cast<std::uint32_t>(*word32(translator.state, word::FaultEip));
   }
   if (install != 0) {
-    windowInstall(window, static_cast<std::uint32_t>(*word32(translator.state, word::NextEip)), install, entry);
+    const auto next = static_cast<std::uint32_t>(*word32(translator.state, word::XlateInstallNext));
+    windowInstall(window, static_cast<std::uint32_t>(*word32(translator.state, word::NextEip)), install, next, entry);
   }
   for (;;) {
     const auto base = reinterpret_cast<std::uint64_t>(translator.windows[translator.current].base);

@@ -140,8 +140,11 @@ void windowsClear(Translator &translator);
 /* Empties all jump tables: the code buffer begins anew. */
 void windowsDropAllCode(Translator &translator);
 
-/* Enters a fragment into the jump table; `frame` is the physical address of its page | 1. */
-void windowInstall(Window &window, std::uint32_t eip, std::uint32_t frame, std::uint32_t offset);
+/*
+ * Enters a fragment into the jump table; `frame` is the physical address of its page | 1, `next` that of the linear page behind when its
+ * instruction crosses into it, else 0.
+ */
+void windowInstall(Window &window, std::uint32_t eip, std::uint32_t frame, std::uint32_t next, std::uint32_t offset);
 
 /* Gives all of a window back to the host. */
 void windowDestroy(Window &window);

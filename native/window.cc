@@ -80,9 +80,28 @@ bool unmapRange(Translator &translator, const Window &window, std::uint32_t page
               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED;
 }
 
+/* Instructions this near to the end of a page may cross into the next: those of the longest one but its last byte. */
+constexpr std::uint32_t kCrossingBytes = 14;
+
+/* Empties the part of the jump table for a page, and that for instructions that end in it. */
 void clearCodePage(Window &window, std::uint32_t page) {
-  std::memset(reinterpret_cast<char *>(window.table) + std::uint64_t{page} * kPageTableBytes, 0, kPageTableBytes);
+  std::uint32_t *entries = window.table + std::uint64_t{page} * kPageBytes;
+  std::memset(entries, 0, kPageTableBytes);
+  if (page != 0 && window.code[page - 1] != 0) std::memset(entries - kCrossingBytes, 0, kCrossingBytes * sizeof *entries);
   window.code[page] = 0;
+}
+
+/* Notes that a page has code in the jump table; `frame` as in `windowInstall`. */
+void noteCode(Window &window, std::uint32_t page, std::uint32_t frame) {
+  if (window.code[page] == frame) return;
+  if (window.code[page] != 0) {
+    clearCodePage(window, page);
+  } else {
+    bool listed = false;
+    for (std::uint32_t at = 0; at < window.coded.count && !listed; at++) listed = window.coded.pages[at] == page;
+    if (!listed) window.coded.pages[window.coded.count++] = page;
+  }
+  window.code[page] = frame;
 }
 
 /* With more pages than this in it, emptying a jump table gives its memory back to the host, which takes a system call. */
@@ -275,18 +294,13 @@ void windowUnmap(Translator &translator, Window &window, std::uint32_t page) {
   window.shadow[page] &= shadow::Logged;
 }
 
-void windowInstall(Window &window, std::uint32_t eip, std::uint32_t frame, std::uint32_t offset) {
+void windowInstall(Window &window, std::uint32_t eip, std::uint32_t frame, std::uint32_t next, std::uint32_t offset) {
   const std::uint32_t page = eip >> 12;
-  if (window.code[page] != frame) {
-    if (window.code[page] != 0) {
-      clearCodePage(window, page);
-    } else {
-      bool listed = false;
-      for (std::uint32_t at = 0; at < window.coded.count && !listed; at++) listed = window.coded.pages[at] == page;
-      if (!listed) window.coded.pages[window.coded.count++] = page;
-    }
-    window.code[page] = frame;
+  if (next != 0) {
+    if (page + 1 == kLinearPages) return;
+    noteCode(window, page + 1, next);
   }
+  noteCode(window, page, frame);
   window.table[eip] = offset;
 }
 

@@ -4,7 +4,7 @@
  * begins anew: a guest that runs through memory which holds no code must not eat the host's.
  *
  * Chains stay within one linear page and so within one physical page: fragments of a page come and go together and no chain is ever
- * undone. Writing here is safe although the buffer is mapped for execution elsewhere: it is this very thread that runs the code, never at
+ * undone. No chain leads to a fragment that crosses into another page. Writing here is safe although the buffer is mapped for execution elsewhere: it is this very thread that runs the code, never at
  * the same time, and x86 keeps its instruction fetches coherent with stores by physical address (SDM 3A, "Self-Modifying Code").
  * Read before: `fragment.ts`, `host.ts`. Read after: `engine.ts`.
  */
@@ -28,6 +28,8 @@ export interface Placed {
   readonly eip: number;
   /** Physical address of its page. */
   readonly frame: number;
+  /** Physical number of the page that its one instruction ends in; -1 when that is the page it begins in. */
+  readonly nextPage: number;
   /** In the code buffer: entry, and first byte behind. */
   readonly offset: number;
   readonly end: number;
@@ -51,6 +53,8 @@ interface Waiting {
 class PageCode {
   readonly fragments = new Map<number, Placed>();
   readonly waiting = new Map<number, Waiting[]>();
+  /** Physical numbers of pages with fragments that end in this one. */
+  readonly entered = new Set<number>();
 }
 
 export class CodeCache {
@@ -99,8 +103,12 @@ export class CodeCache {
     return this._kernel[pageNumber] !== undefined || this._user[pageNumber] !== undefined;
   }
 
-  /** Puts a fragment into the buffer; `chained` says whether it is linked with its neighbours and they with it. */
-  place(fragment: Fragment, pageNumber: number, user: boolean, chained: boolean): Placed {
+  /**
+   * Puts a fragment into the buffer.
+   * @param chained whether it is linked with its neighbours and they with it
+   * @param nextPage physical number of the page that it ends in when it crosses, else -1
+   */
+  place(fragment: Fragment, pageNumber: number, user: boolean, chained: boolean, nextPage = -1): Placed {
     let offset = (this._end + ALIGNMENT - 1) & -ALIGNMENT;
     if (offset + fragment.code.length > this._host.code.length) {
       this.dropAll();
@@ -116,6 +124,7 @@ export class CodeCache {
     const placed: Placed = {
       eip: fragment.guestStart | 0,
       frame: pageNumber << 12,
+      nextPage,
       offset,
       end: this._end,
       usesFpu: fragment.usesFpu,
@@ -129,6 +138,10 @@ export class CodeCache {
     const pages = user ? this._user : this._kernel;
     const page = (pages[pageNumber] ??= new PageCode());
     this._pages.add(pageNumber);
+    if (nextPage >= 0) {
+      (pages[nextPage] ??= new PageCode()).entered.add(pageNumber);
+      this._pages.add(nextPage);
+    }
     page.fragments.set(placed.eip, placed);
     for (const link of fragment.links) this._link(link, placed, page, chained);
     const waiting = page.waiting.get(placed.eip);
@@ -169,11 +182,16 @@ export class CodeCache {
     return low === side ? placed.eip : this._side[2 * low - 1];
   }
 
-  /** Drops the fragments of a physical page. */
+  /** Drops the fragments of a physical page, and those that end in it. */
   drop(pageNumber: number): void {
     if (!this._pages.delete(pageNumber)) return;
-    this._kernel[pageNumber] = undefined;
-    this._user[pageNumber] = undefined;
+    for (const pages of [this._kernel, this._user]) {
+      for (const before of pages[pageNumber]?.entered ?? []) {
+        const fragments = pages[before]?.fragments ?? new Map<number, Placed>();
+        for (const [eip, { nextPage }] of fragments) if (nextPage === pageNumber) fragments.delete(eip);
+      }
+      pages[pageNumber] = undefined;
+    }
     this._host.dropCode(pageNumber << 12);
     this.pagesDropped++;
   }

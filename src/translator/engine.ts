@@ -30,6 +30,7 @@ import { Windows } from './windows.js';
 
 /** Instructions that the interpreter runs in one go where nothing can be translated. */
 const BATCH = 256;
+const PAGE_BYTES = 0x1000;
 /** Guest instructions of one fragment at most. */
 const MAX_INSTRUCTIONS = 64;
 
@@ -56,7 +57,7 @@ interface Storm {
   until: number;
 }
 
-/** A fragment that has just been made. What is in `code` and `guest` stands only until the listener returns. */
+/** A fragment that has just been made. What is in `code` stands only until the listener returns. */
 export interface MadeFragment {
   readonly fragment: Fragment;
   readonly placed: Placed;
@@ -241,7 +242,27 @@ export class Translator {
     const xmmUsable = this._isXmmUsable();
     if (this._assumesXmm && !xmmUsable) this._dropAll();
     const pageNumber = phys >>> 12;
-    return this.cache.find(eip, pageNumber, cpu.user) ?? this._translate(eip, pageNumber, xmmUsable);
+    const placed = this.cache.find(eip, pageNumber, cpu.user);
+    if (placed !== undefined && (placed.nextPage < 0 || placed.nextPage === this._pageBehind(eip))) return placed;
+    return this._translate(eip, pageNumber, xmmUsable);
+  }
+
+  /** Physical number of the linear page behind that of `eip`; -1 when code cannot be fetched from it, or it would be page 0. */
+  private _pageBehind(eip: number): number {
+    const linear = ((eip | 0xfff) + 1) | 0;
+    if (linear === 0) return -1;
+    try {
+      return this._cpu.mmu.translateFetch(linear) >>> 12;
+    } catch (error) {
+      if (!(error instanceof GuestFault)) throw error;
+      return -1;
+    }
+  }
+
+  /** Whether a page is being written as fast as it is run. */
+  private _isStormed(pageNumber: number): boolean {
+    const storm = this._storms.get(pageNumber);
+    return storm !== undefined && storm.until > this._enters;
   }
 
   /** Whether SSE instructions may run, as far as CR0 has no say. */
@@ -252,8 +273,7 @@ export class Translator {
 
   private _translate(eip: number, pageNumber: number, xmmUsable: boolean): Placed | undefined {
     const phys = this._phys;
-    const storm = this._storms.get(pageNumber);
-    if (storm !== undefined && storm.until > this._enters) {
+    if (this._isStormed(pageNumber)) {
       this._enters++;
       this._count('(code being written)', 1);
       return undefined;
@@ -266,10 +286,17 @@ export class Translator {
     const { bytes } = phys;
     const start = (pageNumber << 12) | (eip & 0xfff);
     const cpl = this._cpu.words[Word.Cpl];
+    let nextPage = -1;
     const fragment = translate({
       eip,
       source: { byte: (index) => bytes[(start >>> 0) + index] },
       bytesLeftInPage: 0x1000 - (eip & 0xfff),
+      nextPage: () => {
+        nextPage = this._pageBehind(eip);
+        if (nextPage < 0 || this._isStormed(nextPage) || !phys.markCode(nextPage)) return undefined;
+        const nextStart = nextPage * PAGE_BYTES;
+        return { byte: (index) => bytes[nextStart + index] };
+      },
       cpl,
       xmmUsable,
       romSlotAt: (linear) => (cpl === 0 ? this._romSlotAt(linear) : undefined),
@@ -278,24 +305,36 @@ export class Translator {
     });
     let placed: Placed | undefined;
     if (fragment === undefined) {
-      this._count('(not translatable)', 1);
+      this._count('(next page)', 1);
     } else {
       if (fragment.usesXmm) this._assumesXmm = true;
       const { interpreted } = fragment;
       if (this._mnemonics.size >= MAX_MNEMONICS) this._mnemonics.clear();
       if (interpreted !== undefined) this._mnemonics.set(interpreted.guestEip | 0, interpreted.mnemonic);
       const { user } = this._cpu;
-      placed = this.cache.place(fragment, pageNumber, user, this._chained);
+      placed = this.cache.place(fragment, pageNumber, user, this._chained, nextPage);
       this._onFragment?.({
         fragment,
         placed,
         user,
         code: this._host.code.subarray(placed.offset, placed.end),
-        guest: bytes.subarray(start >>> 0, (start >>> 0) + ((fragment.guestEnd - fragment.guestStart) | 0)),
+        guest: this._guestBytes(placed, (fragment.guestEnd - fragment.guestStart) | 0),
       });
     }
     this._translationMs += performance.now() - startMs;
     return placed;
+  }
+
+  /** A copy of the bytes that a fragment was made of. */
+  private _guestBytes({ eip, frame, nextPage }: Placed, sizeBytes: number): Uint8Array {
+    const { bytes } = this._phys;
+    const start = (frame | (eip & 0xfff)) >>> 0;
+    const inPage = Math.min(sizeBytes, PAGE_BYTES - (eip & 0xfff));
+    const behind = Math.max(nextPage, 0) * PAGE_BYTES;
+    return Uint8Array.of(
+      ...bytes.subarray(start, start + inPage),
+      ...bytes.subarray(behind, behind + sizeBytes - inPage),
+    );
   }
 
   private _romSlotAt(linear: number): number | undefined {
@@ -331,6 +370,7 @@ export class Translator {
     words[Word.NextEip] = words[Word.Eip];
     words[Word.XlateEntry] = placed.offset;
     words[Word.XlateInstall] = this._chained ? placed.frame | 1 : 0;
+    words[Word.XlateInstallNext] = placed.nextPage < 0 ? 0 : (placed.nextPage << 12) | 1;
     words[Word.FpuUsable] = cpu.hooks.fpu !== undefined && (words[Word.Cr0] & (Cr0.EM | Cr0.TS)) === 0 ? 1 : 0;
     this._enters++;
     this._host.enter();

@@ -1,6 +1,7 @@
 /**
  * What passes between the translator's front end and its engine: the request, the fragment, and the rules that both sides and the
- * stubs keep. A fragment is host code for a run of guest instructions of one page, entered at its first instruction only.
+ * stubs keep. A fragment is host code for a run of guest instructions of one page, entered at its first instruction only; an instruction
+ * that crosses into the next page is a fragment of its own.
  *
  * Host registers at instruction boundaries: rax rcx rdx rbx rsp rbp rsi rdi hold the guest registers of the same numbers, zero-extended;
  * r15 the state block, r14 the jump table of the window, r13 the code base, r12 the window base, a multiple of 4 GiB, which is the GS base as
@@ -11,7 +12,7 @@
  *
  * Read before: `../x86/instruction.ts`, `../vcpu/layout.ts`. Read after: `frontend.ts`.
  */
-import type { ByteSource } from '../x86/decode.js';
+import { maxInstructionBytes, type ByteSource } from '../x86/decode.js';
 
 /** What the engine wants translated. CS, DS, ES and SS are flat, the code segment is 32 bits wide, TF is 0. */
 export interface TranslationRequest {
@@ -21,6 +22,8 @@ export interface TranslationRequest {
   readonly source: ByteSource;
   /** Bytes from `eip` to the end of its page, 1 to 4096. */
   readonly bytesLeftInPage: number;
+  /** The linear page behind, from its start on; undefined where code cannot be fetched from it now. Asked for the first instruction only. */
+  readonly nextPage: () => ByteSource | undefined;
   readonly cpl: number;
   /** SSE instructions may run: CR4.OSFXSR is 1. What CR0 says is asked when the fragment runs (`Word.FpuUsable`). */
   readonly xmmUsable: boolean;
@@ -39,6 +42,14 @@ export interface TranslationRequest {
 export interface SideEntry {
   readonly hostOffset: number;
   readonly guestEip: number;
+}
+
+/**
+ * Whether an instruction at `eip` can cross into the next page. Such places are reached through the jump table only, never by a chain, so
+ * that what stands there can be given up when one of the two pages changes, or is another one.
+ */
+export function mayCross(eip: number): boolean {
+  return (eip & 0xfff) > 0x1000 - maxInstructionBytes;
 }
 
 /** Where a rel32 of a fragment leads. The last four are stubs of `stubs.ts`. */
@@ -74,6 +85,8 @@ export interface Fragment {
   /** EIP of the first instruction, and the one behind the last byte that was looked at. */
   readonly guestStart: number;
   readonly guestEnd: number;
+  /** It is one instruction, whose bytes end in the next linear page: it stands for both physical pages and may not be chained to. */
+  readonly crosses: boolean;
   /** Guest instructions translated, those left to the interpreter not counted. */
   readonly instructions: number;
   /** x87, MMX or SSE instructions are in it. */

@@ -3,7 +3,7 @@
  * fragment where they cost least: the poll for attention and, before floating-point code, the one that the guest's FPU state is loaded.
  *
  * A fragment goes on behind conditional jumps that are not taken; it ends with an unconditional transfer, before an instruction for the
- * interpreter, before one that crosses into the next page, or when it has its fill. Only fragments with a backward or indirect transfer
+ * interpreter, before one that crosses into the next page (which is a fragment of its own), or when it has its fill. Only fragments with a backward or indirect transfer
  * poll, before the first such transfer: a loop has at least one of them.
  *
  * Read before: `fragment.ts`, `liveness.ts`, `emit/plan.ts`. Read after: `engine.ts`.
@@ -27,9 +27,10 @@ const MAX_INSTRUCTIONS = 256;
 /** Thrown by `PageSource` where the page ends; one value, as no stack trace is wanted. */
 const CROSSES = new Error('the instruction crosses into the next page');
 
-/** The bytes of one instruction, up to the end of the page. */
+/** The bytes of one instruction, up to the end of the page, or of the next page where that is given. */
 class PageSource implements ByteSource {
   offset = 0;
+  nextPage: ByteSource | undefined;
 
   constructor(
     private readonly _source: ByteSource,
@@ -38,8 +39,9 @@ class PageSource implements ByteSource {
 
   byte(index: number): number {
     const at = this.offset + index;
-    if (at >= this._size) throw CROSSES;
-    return this._source.byte(at);
+    if (at < this._size) return this._source.byte(at);
+    if (this.nextPage === undefined) throw CROSSES;
+    return this.nextPage.byte(at - this._size);
   }
 }
 
@@ -56,15 +58,17 @@ interface Scan {
   readonly interpreted: Interpreted | undefined;
   /** The last item transfers control unconditionally. */
   readonly closed: boolean;
+  /** The first instruction crosses into the next page, and there is no other. */
+  readonly crosses: boolean;
   readonly end: number;
 }
 
-/** @returns the instruction; undefined when it crosses the page or is too long, both of which the interpreter knows about */
-function decodeAt(source: PageSource): Instruction | undefined {
+/** @returns the instruction, or why it is none: `CROSSES`, or the fault that the interpreter will meet */
+function decodeAt(source: PageSource): Instruction | Error {
   try {
     return decode(source, 4);
   } catch (error) {
-    if (error === CROSSES || error instanceof GuestFault) return undefined;
+    if (error === CROSSES || error instanceof GuestFault) return error as Error;
     throw error;
   }
 }
@@ -83,25 +87,35 @@ function checkShadow(result: Scan): Scan {
     if (follower !== undefined && flowOf(follower.emit) === Flow.Next && !isSti(follower)) continue;
     const { eip, next } = items[index];
     const interpreted = { guestEip: eip, mnemonic: 'STI' } as const;
-    return { items: items.slice(0, index), interpreted, closed: false, end: next };
+    return { ...result, items: items.slice(0, index), interpreted, closed: false, end: next };
   }
   return result;
 }
 
-/** Decodes and plans, up to where the fragment ends. */
-function scan(request: TranslationRequest): Scan {
+/** Decodes and plans, up to where the fragment ends. @returns undefined when not even the first instruction can be fetched */
+function scan(request: TranslationRequest): Scan | undefined {
   const source = new PageSource(request.source, request.bytesLeftInPage);
   const limit = Math.min(request.maxInstructions, MAX_INSTRUCTIONS);
   const items: Item[] = [];
+  const open = { items, interpreted: undefined, closed: false, crosses: false } as const;
+  let crosses = false;
   let eip = request.eip | 0;
   let sideExits = 0;
   for (;;) {
-    const instruction = decodeAt(source);
+    let decoded = decodeAt(source);
+    if (decoded === CROSSES) {
+      if (items.length !== 0) return checkShadow({ ...open, end: eip });
+      source.nextPage = request.nextPage();
+      if (source.nextPage === undefined) return undefined;
+      crosses = true;
+      decoded = decodeAt(source);
+    }
+    const instruction = decoded instanceof Error ? undefined : decoded;
     const next = (eip + (instruction?.length ?? 0)) | 0;
     const emit = instruction && planOf(instruction, request, next);
     if (instruction === undefined || emit === undefined) {
-      const mnemonic = instruction?.form.mnemonic ?? '(at a page end)';
-      return checkShadow({ items, interpreted: { guestEip: eip, mnemonic }, closed: false, end: next });
+      const interpreted = { guestEip: eip, mnemonic: instruction?.form.mnemonic ?? '(too long)' };
+      return checkShadow({ ...open, interpreted, crosses, end: next });
     }
     items.push({ eip, next, instruction, emit });
     source.offset += instruction.length;
@@ -110,7 +124,7 @@ function scan(request: TranslationRequest): Scan {
     if (flow === Flow.Conditional) sideExits++;
     const closed = flow === Flow.Direct || flow === Flow.Indirect;
     const full = items.length >= limit || sideExits >= MAX_SIDE_EXITS || source.offset >= request.bytesLeftInPage;
-    if (closed || full) return checkShadow({ items, interpreted: undefined, closed, end: next });
+    if (closed || full) return checkShadow({ ...open, closed, crosses, end: next });
   }
 }
 
@@ -198,10 +212,12 @@ function emitCopies(
 
 /**
  * Translates the code at `request.eip`.
- * @returns a fragment, which may be no more than an exit to the interpreter (`interpretsFirst`)
+ * @returns a fragment, which may be no more than an exit to the interpreter (`interpretsFirst`); undefined when the instruction goes on in
+ *   a page that nothing can be fetched from now
  */
-export function translate(request: TranslationRequest): Fragment {
+export function translate(request: TranslationRequest): Fragment | undefined {
   const scanned = scan(request);
+  if (scanned === undefined) return undefined;
   const { items, interpreted, closed, end } = scanned;
   const emitter = new Emitter(assembler, request);
   const forms = items.map(({ instruction }) => instruction.form);
@@ -235,6 +251,7 @@ export function translate(request: TranslationRequest): Fragment {
     side: emitter.side,
     links: emitter.links,
     interpreted,
+    crosses: scanned.crosses,
     interpretsFirst: items.length === 0,
   };
 }

@@ -168,6 +168,8 @@ export const enum Word {
   XlateEntry = 818,
   /** Not 0: the entry belongs into the jump table at `NextEip`, and this is its physical page's address | 1. */
   XlateInstall = 819,
+  /** The same of the page behind, for a fragment whose instruction crosses into it; else 0. */
+  XlateInstallNext = 854,
   /** Not 0: the fault handler could not map a page, the windows have to be cleared. */
   WindowFull = 820,
   /** Faults that the handler answered by mapping pages, 64 bits. */

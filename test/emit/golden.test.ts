@@ -16,7 +16,8 @@ const settings: Readonly<Record<string, Partial<TranslationRequest>>> = {
   user: { cpl: 3 },
   trapped: { virtualMask: false },
   noSse: { xmmUsable: false },
-  pageEnd: { bytesLeftInPage: 2 },
+  pageEnd: { eip: START + 0xffe },
+  nextAbsent: { eip: START + 0xffe, nextPage: () => undefined },
   top: { eip: -2, bytesLeftInPage: 2 },
   ...Object.fromEntries(
     (

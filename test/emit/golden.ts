@@ -13,10 +13,12 @@ export const START = 0x10000;
 /** A request for `code` at CPL 0, everything usable, no ROM. */
 export function request(code: readonly number[], changes: Partial<TranslationRequest> = {}): TranslationRequest {
   const eip = changes.eip ?? START;
+  const bytesLeftInPage = changes.bytesLeftInPage ?? 0x1000 - (eip & 0xfff);
   return {
     eip,
     source: { byte: (index) => code[index] ?? 0xf4 },
-    bytesLeftInPage: 0x1000 - (eip & 0xfff),
+    bytesLeftInPage,
+    nextPage: () => ({ byte: (index) => code[bytesLeftInPage + index] ?? 0xf4 }),
     cpl: 0,
     xmmUsable: true,
     romSlotAt: () => undefined,
@@ -93,6 +95,7 @@ export function disassemble(fragment: Fragment, exits = true): string[] {
 /** The translation of `code`, without its exits to the interpreter behind a HLT that ends it. */
 export function translated(code: readonly number[], changes: Partial<TranslationRequest> = {}): string[] {
   const fragment = translate(request([...code, 0xf4], changes));
+  if (fragment === undefined) return [];
   const lines = disassemble(fragment);
   const end = lines.indexOf('jmp interpret');
   return end < 0 ? lines : [...lines.slice(0, end - 1), ...lines.slice(end + 1)];

@@ -19,6 +19,7 @@ function fragmentAt(guestStart: number, entries: number): Fragment {
     side: Array.from({ length: entries }, (_, index) => ({ hostOffset: index, guestEip: guestStart + index })),
     links: [],
     interpreted: undefined,
+    crosses: false,
     interpretsFirst: false,
   };
 }

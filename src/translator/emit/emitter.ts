@@ -5,7 +5,7 @@
 import { SegmentWord, Word } from '../../vcpu/layout.js';
 import { Reg, Segment, type Instruction, type MemoryOperand } from '../../x86/instruction.js';
 import { Asm64, Condition, Host, segmentWord, type Address } from '../asm64.js';
-import { LinkKind, type Link, type SideEntry, type TranslationRequest } from '../fragment.js';
+import { LinkKind, mayCross, type Link, type SideEntry, type TranslationRequest } from '../fragment.js';
 
 /** Emits one guest instruction; `eip`, `next` and `flagsDead` of the emitter are set. */
 export type Emit = (emitter: Emitter, instruction: Instruction) => void;
@@ -152,14 +152,14 @@ export class Emitter {
 
   /** Goes on at `target`: a chain inside the page, else the jump table. */
   transfer(target: number): void {
-    if ((target & PAGE_MASK) === this._page) this._chain(this.asm.jump(), target);
+    if (this._isChained(target)) this._chain(this.asm.jump(), target);
     else this._farTransfer(target);
   }
 
   /** Goes on at `target` if the condition holds, else behind. */
   transferIf(condition: number, target: number): void {
     const at = this.asm.jumpIf(condition);
-    if ((target & PAGE_MASK) === this._page) {
+    if (this._isChained(target)) {
       this._chain(at, target);
       return;
     }
@@ -167,6 +167,10 @@ export class Emitter {
       this.asm.bind(at);
       this._farTransfer(target);
     });
+  }
+
+  private _isChained(target: number): boolean {
+    return (target & PAGE_MASK) === this._page && !mayCross(target);
   }
 
   private _farTransfer(target: number): void {
