@@ -1,0 +1,117 @@
+/*
+ * linux.h - Linux system calls for programs without a C library: i386, INT 0x80, number in EAX, arguments in EBX, ECX, EDX, ESI and EDI.
+ *
+ * Numbers and records are those of the kernel's i386 ABI, which never change; they stand here because 32-bit headers are not installed
+ * everywhere. Every call returns what the kernel does: a negative error number if it failed.
+ */
+#ifndef LIB_LINUX_H
+#define LIB_LINUX_H
+
+#include <stdint.h>
+
+static inline int linux_call(int call, uint32_t a, uint32_t b, uint32_t c, uint32_t d, uint32_t e) {
+  int result;
+  asm volatile("int $0x80" : "=a"(result) : "a"(call), "b"(a), "c"(b), "d"(c), "S"(d), "D"(e) : "memory");
+  return result;
+}
+
+enum {
+  SYS_exit = 1, SYS_fork = 2, SYS_read = 3, SYS_write = 4, SYS_open = 5, SYS_close = 6, SYS_execve = 11, SYS_chdir = 12, SYS_getpid = 20, SYS_sync = 36, SYS_kill = 37,
+  SYS_ioctl = 54, SYS_setsid = 66, SYS_reboot = 88, SYS_wait4 = 114, SYS_rt_sigreturn = 173, SYS_rt_sigaction = 174, SYS_rt_sigprocmask = 175,
+  SYS_getdents64 = 220, SYS_fcntl64 = 221, SYS_ppoll = 309, SYS_dup3 = 330, SYS_pipe2 = 331
+};
+
+enum { E_INTR = 4, E_AGAIN = 11, E_NOENT = 2, E_TOO_BIG = 7, E_ACCES = 13, E_INVAL = 22 };
+
+#define O_RDONLY 0
+#define O_WRONLY 1
+#define O_RDWR 2
+#define O_NOCTTY 0x100
+#define O_NONBLOCK 0x800
+#define O_DIRECTORY 0x10000
+#define O_CLOEXEC 0x80000
+#define F_SETFL 4
+#define F_DUPFD_CLOEXEC 1030
+
+#define POLLIN 1
+#define POLLOUT 4
+#define POLLERR 8
+#define POLLHUP 16
+
+struct pollfd {
+  int fd;
+  int16_t events, revents;
+};
+
+struct timespec {
+  int32_t tv_sec, tv_nsec;
+};
+
+#define SIGHUP 1
+#define SIGKILL 9
+#define SIGPIPE 13
+#define SIGCHLD 17
+#define SIGNALS 64
+#define SIG_DFL ((void (*)(int))0)
+#define SIG_IGN ((void (*)(int))1)
+#define SIG_BLOCK 0
+#define SIG_SETMASK 2
+#define SA_RESTORER 0x04000000
+
+/** A set of signals as the kernel has it: signal n is bit n - 1. */
+typedef uint64_t signal_set;
+#define SIGNAL_BIT(signal) (1ull << ((signal) - 1))
+
+/** What rt_sigaction takes on i386. */
+struct kernel_sigaction {
+  void (*handler)(int);
+  uint32_t flags;
+  void (*restorer)(void);
+  signal_set mask;
+};
+
+/** What handlers return to, as the restorer of kernel_sigaction with SA_RESTORER; in linux_start.S. */
+void return_from_signal(void);
+
+#define WNOHANG 1
+
+#define LINUX_REBOOT_MAGIC1 0xFEE1DEADu
+#define LINUX_REBOOT_MAGIC2 672274793u
+#define LINUX_REBOOT_CMD_RESTART 0x01234567u
+#define LINUX_REBOOT_CMD_POWER_OFF 0x4321FEDCu
+
+static inline int linux_read(int fd, void *buffer, uint32_t bytes) { return linux_call(SYS_read, (uint32_t)fd, (uint32_t)buffer, bytes, 0, 0); }
+static inline int linux_write(int fd, const void *buffer, uint32_t bytes) {
+  return linux_call(SYS_write, (uint32_t)fd, (uint32_t)buffer, bytes, 0, 0);
+}
+static inline int linux_open(const char *path, uint32_t flags) { return linux_call(SYS_open, (uint32_t)path, flags, 0, 0, 0); }
+static inline int linux_close(int fd) { return linux_call(SYS_close, (uint32_t)fd, 0, 0, 0, 0); }
+static inline int linux_pipe(int fds[2], uint32_t flags) { return linux_call(SYS_pipe2, (uint32_t)fds, flags, 0, 0, 0); }
+static inline int linux_fcntl(int fd, int command, uint32_t argument) {
+  return linux_call(SYS_fcntl64, (uint32_t)fd, (uint32_t)command, argument, 0, 0);
+}
+static inline int linux_ioctl(int fd, uint32_t request, void *argument) {
+  return linux_call(SYS_ioctl, (uint32_t)fd, request, (uint32_t)argument, 0, 0);
+}
+static inline int linux_fork(void) { return linux_call(SYS_fork, 0, 0, 0, 0, 0); }
+static inline int linux_execve(const char *path, char *const argv[], char *const envp[]) {
+  return linux_call(SYS_execve, (uint32_t)path, (uint32_t)argv, (uint32_t)envp, 0, 0);
+}
+static inline int linux_wait(int pid, int *status, int options) {
+  return linux_call(SYS_wait4, (uint32_t)pid, (uint32_t)status, (uint32_t)options, 0, 0);
+}
+static inline int linux_kill(int pid, int signal) { return linux_call(SYS_kill, (uint32_t)pid, (uint32_t)signal, 0, 0, 0); }
+static inline int linux_sigaction(int signal, const struct kernel_sigaction *action) {
+  return linux_call(SYS_rt_sigaction, (uint32_t)signal, (uint32_t)action, 0, sizeof(signal_set), 0);
+}
+static inline int linux_sigprocmask(int how, const signal_set *set) {
+  return linux_call(SYS_rt_sigprocmask, (uint32_t)how, (uint32_t)set, 0, sizeof(signal_set), 0);
+}
+static inline int linux_ppoll(struct pollfd *fds, uint32_t count, const struct timespec *timeout, const signal_set *mask) {
+  return linux_call(SYS_ppoll, (uint32_t)fds, count, (uint32_t)timeout, (uint32_t)mask, sizeof(signal_set));
+}
+static inline void __attribute__((noreturn)) linux_exit(int status) {
+  for (;;) linux_call(SYS_exit, (uint32_t)status, 0, 0, 0, 0);
+}
+
+#endif
