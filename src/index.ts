@@ -2,6 +2,9 @@
 export { Machine } from './machine/machine.js';
 export type { FileOption, MachineEvents, MachineOptions, SignalRoute } from './machine/machine.js';
 export type { Channel, ChannelEvents } from './machine/channel.js';
+export type { ExecOptions, TerminalSize } from './machine/exec/agent.js';
+export type { ExecResult, GuestProcess, GuestProcessEvents } from './machine/exec/guestProcess.js';
+export { EXEC_PORT } from './machine/exec/protocol.js';
 export { remus } from './machine/remus.js';
 export type { Ended, NamedFile } from './machine/messages.js';
 export type {

@@ -22,7 +22,7 @@ static void child_ended(int signal) { (void)signal; }
 static void set_up_signals(void) {
   signal_set child = SIGNAL_BIT(SIGCHLD);
   linux_sigprocmask(SIG_SETMASK, &child);
-  linux_sigaction(SIGCHLD, &(struct kernel_sigaction){child_ended, SA_RESTORER, return_from_signal, 0});
+  linux_sigaction(SIGCHLD, &(struct kernel_sigaction){child_ended, SA_SIGINFO | SA_RESTORER, return_from_signal, 0});
   linux_sigaction(SIGPIPE, &(struct kernel_sigaction){.handler = SIG_IGN});
 }
 

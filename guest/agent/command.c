@@ -70,6 +70,7 @@ void command_start(const struct frame_header *frame) {
   command->input.put = command->input.taken = command->input.told = 0;
   command->input.ended = false;
   for (int i = 0; i < 2; i++) command->outputs[i] = (struct output){started.output_fds[i], OUTPUT_WINDOW_BYTES, started.output_fds[i] < 0};
+  if (command->terminal) channel_send(command->id, FRAME_ERRORS, 0, 0, 0); /* both outputs are one */
 }
 
 static void close_fd(int *fd) {

@@ -56,7 +56,8 @@ struct timespec {
 #define SIG_IGN ((void (*)(int))1)
 #define SIG_BLOCK 0
 #define SIG_SETMASK 2
-#define SA_RESTORER 0x04000000
+#define SA_SIGINFO 4u
+#define SA_RESTORER 0x04000000u
 
 /** A set of signals as the kernel has it: signal n is bit n - 1. */
 typedef uint64_t signal_set;
@@ -70,7 +71,7 @@ struct kernel_sigaction {
   signal_set mask;
 };
 
-/** What handlers return to, as the restorer of kernel_sigaction with SA_RESTORER; in linux_start.S. */
+/** What handlers return to, with SA_RESTORER and SA_SIGINFO: only of the latter is the frame one for rt_sigreturn. In linux_start.S. */
 void return_from_signal(void);
 
 #define WNOHANG 1

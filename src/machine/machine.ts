@@ -28,6 +28,9 @@ import { Attention, ExitReason, MaskSignals, STATE_BYTES, Word } from '../vcpu/l
 import { ByteRing } from './byteRing.js';
 import { GuestChannel, type Channel } from './channel.js';
 import { Console } from './console.js';
+import { Agent, type ExecOptions } from './exec/agent.js';
+import type { GuestProcess } from './exec/guestProcess.js';
+import { EXEC_PORT } from './exec/protocol.js';
 import {
   isPaused,
   type Ended,
@@ -133,6 +136,8 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
   private readonly _pause = new SharedArrayBuffer(4);
   private readonly _pauses = new Int32Array(this._pause);
   private readonly _channels = new Map<string, GuestChannel>();
+  /** Undefined before the first command. */
+  private _agent: Agent | undefined;
   /** Routes of host signals, by signal number. */
   private readonly _routed = new Map<number, number>();
   /** Listeners that stand in for routes where there is no addon, by signal. */
@@ -354,6 +359,39 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
     return channel;
   }
 
+  /**
+   * Runs a command in a Linux guest whose init has started our agent, as `romulus linux` has it; the result is shaped like Node's
+   * ChildProcess. Commands wait for the agent to come up, and any number can run side by side. The first one, or `channel(EXEC_PORT)`,
+   * must come before `start`, so that the guest finds the port.
+   *
+   *     const process = machine.exec('uname', ['-a']);
+   *     process.stdout.pipe(output);
+   *     const { status } = await process.exit;
+   *
+   * @throws ConfigError `BAD_COMMAND` for what cannot be a command line, `NO_CHANNEL` without the port, `NOT_RUNNING` after the end
+   */
+  exec(command: string, parameters: readonly string[] = [], options: ExecOptions = {}): GuestProcess {
+    return this._needAgent().exec(command, parameters, options);
+  }
+
+  /**
+   * Asks the guest, by the same agent, to write what it holds to its disks and to power off: `ended` settles when it has.
+   *
+   * @throws ConfigError as `exec`
+   */
+  powerOff(): void {
+    this._needAgent().powerOff();
+  }
+
+  private _needAgent(): Agent {
+    if (this._isOver) throw new ConfigError('NOT_RUNNING', 'the machine has ended: no command can be run');
+    return (this._agent ??= new Agent(this.channel(EXEC_PORT), () =>
+      this._isOver
+        ? new RomulusError('MACHINE_ENDED', 'the machine ended before the command did')
+        : new RomulusError('AGENT_GONE', 'the agent in the guest has ended; the console may say why'),
+    ));
+  }
+
   /** Raises an interrupt line once, as an external event: recorded in the virtual PIC, delivered when the guest allows. */
   raise(irq: number): void {
     checkIrq(irq);
@@ -500,6 +538,7 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
     this._emitDebug();
     this.console.close();
     for (const channel of this._channels.values()) channel.finish();
+    this._agent?.close();
     if (this._words) this._last = readStatistics(this._words);
     this._words = undefined;
     this._state?.release();
