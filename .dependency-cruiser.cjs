@@ -6,7 +6,7 @@ const layers = [
   ['interp', 'translator', 'irq', 'time', 'devices'],
   ['rom', 'boot', 'profile'],
   ['machine'],
-  ['compare'],
+  ['compare', 'linux'],
   ['cli', 'console'],
 ];
 

@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { RomulusError } from '../errors.js';
 import { addCompareOptions, COMPARE_EXAMPLES, type CompareOptions } from './compareOptions.js';
+import { addLinuxOptions, LINUX_EXAMPLES, toLinuxOptions } from './linuxOptions.js';
 import { addRunOptions, toRunOptions } from './options.js';
 import { translateQemu } from './qemu.js';
 import { EXIT_STATUS_HELP, run } from './run.js';
@@ -55,7 +56,9 @@ export async function main(words: readonly string[]): Promise<number> {
       return STATUS_USAGE;
     }
     checkFirstWord(command);
-    await program.parseAsync(command === 'run' ? ['run', ...translateQemu(rest)] : [...words], { from: 'user' });
+    await program.parseAsync(['run', 'linux'].includes(command) ? [command, ...translateQemu(rest)] : [...words], {
+      from: 'user',
+    });
     return progress.status;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
@@ -77,7 +80,7 @@ function describeProgram(progress: Progress): Command {
     .exitOverride()
     .addHelpText(
       'after',
-      '\nExamples:\n  romulus run          boot Remus, the packaged guest kernel\n  romulus doctor       see what this host offers',
+      '\nExamples:\n  romulus run          boot Remus, the packaged guest kernel\n  romulus linux        boot a Linux of Debian\n  romulus doctor       see what this host offers',
     );
 
   const runCommand = program
@@ -90,6 +93,18 @@ function describeProgram(progress: Progress): Command {
       progress.status = await run(options);
     });
   addRunOptions(runCommand);
+
+  const linuxCommand = program
+    .command('linux')
+    .description("boot Debian's Linux to a shell; fetches what it needs")
+    .addHelpText('after', `\n${LINUX_EXAMPLES}`)
+    .action(async (_options: object, command: Command) => {
+      const options = toLinuxOptions(command);
+      progress.isActing = true;
+      const { linux } = await import('./linux.js');
+      progress.status = await linux(options);
+    });
+  addLinuxOptions(linuxCommand);
 
   program
     .command('doctor')
@@ -178,7 +193,9 @@ function toLine(error: Error, command: string | undefined, isActing: boolean): s
   const text = error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ');
   if (isActing) return `romulus: ${text}`;
   const named =
-    command !== undefined && /^\w/.test(command) && ['run', 'doctor', 'rom', 'compare', 'disasm'].includes(command);
+    command !== undefined &&
+    /^\w/.test(command) &&
+    ['run', 'linux', 'doctor', 'rom', 'compare', 'disasm'].includes(command);
   return `romulus: ${text}; see 'romulus ${named ? `${command} ` : ''}--help'`;
 }
 

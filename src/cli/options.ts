@@ -6,6 +6,7 @@
 import { Option, type Command } from 'commander';
 import { ConfigError } from '../errors.js';
 import type { TraceItem } from '../interp/trace.js';
+import type { FileOption } from '../machine/machine.js';
 import type { StrategyName } from '../irq/strategies/index.js';
 import {
   checkMachineOptions,
@@ -20,11 +21,11 @@ import {
 /** What `romulus run` was told, parsed and checked. */
 export interface RunOptions {
   /** Undefined = Remus. */
-  readonly kernel?: string;
+  readonly kernel?: FileOption;
   /** Firmware to start from instead of a kernel. */
   readonly bios?: string;
-  /** One file, or several multiboot modules with commas between. */
-  readonly initrd?: string;
+  /** One file; as text also several multiboot modules with commas between. */
+  readonly initrd?: FileOption;
   readonly append?: string;
   readonly memoryBytes?: number;
   readonly signals?: readonly SignalRouteValue[];
@@ -116,13 +117,21 @@ const hasFlags = (row: OptionRow): row is OptionRow & RunRow => row.flags !== un
 
 export const runRows: readonly RunRow[] = [...machineOptions.filter(hasFlags), ...terminalOptions];
 
-/** Adds the options of `run` to a command. */
-export function addRunOptions(command: Command): void {
+/**
+ * Adds the options of `run` to a command.
+ *
+ * @param helps help by key where the command has its own; undefined leaves the option out
+ */
+export function addRunOptions(command: Command, helps: Readonly<Record<string, string | undefined>> = {}): void {
   for (const row of runRows) {
-    const option = new Option(
-      row.flags,
-      row.defaultText === undefined ? row.help : `${row.help} (default: ${row.defaultText})`,
-    );
+    const isOwn = Object.hasOwn(helps, row.key);
+    const help = isOwn
+      ? helps[row.key]
+      : row.defaultText === undefined
+        ? row.help
+        : `${row.help} (default: ${row.defaultText})`;
+    if (help === undefined) continue;
+    const option = new Option(row.flags, help);
     const { parse } = row;
     if (row.isRepeatable && parse !== undefined)
       option.argParser((text, previous: unknown[] | undefined) => [...(previous ?? []), parse(text)]);

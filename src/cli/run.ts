@@ -135,7 +135,7 @@ function toMachineOptions(options: RunOptions): MachineOptions {
     ...(options.traceItems !== undefined && { trace: { items: options.traceItems, file: options.traceFile } }),
     ...(options.profile !== undefined && { profileHz: options.profileHz ?? DEFAULT_PROFILE_HZ }),
   };
-  const files = initrd?.split(',');
+  const files = typeof initrd === 'string' ? initrd.split(',') : initrd === undefined ? undefined : [initrd];
   if (bios !== undefined) return { bios, ...defined };
   if (kernel !== undefined) return { kernel, initrd: files, ...defined };
   const guest = remus();

@@ -47,7 +47,14 @@ describe('romulus, the command', () => {
   after(() => rmSync(folder, { recursive: true }));
 
   it('prints help with examples for the program and each command', () => {
-    for (const words of [['--help'], ['run', '--help'], ['run', '-h'], ['doctor', '--help'], ['rom', '--help']]) {
+    for (const words of [
+      ['--help'],
+      ['run', '--help'],
+      ['run', '-h'],
+      ['linux', '--help'],
+      ['doctor', '--help'],
+      ['rom', '--help'],
+    ]) {
       const { status, stdout, stderr } = romulus(...words);
       assert.deepEqual([status, stderr], [0, ''], words.join(' '));
       assert.match(stdout, /^Usage: romulus/, words.join(' '));

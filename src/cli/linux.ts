@@ -1,0 +1,51 @@
+/**
+ * `romulus linux`: prepares a Linux guest and runs it on this terminal. Read before: `linuxOptions.ts`, `../linux/guest.ts`.
+ * Read after: `run.ts`.
+ */
+import { Cache } from '../linux/cache.js';
+import { prepareLinux } from '../linux/guest.js';
+import type { LinuxCommandOptions } from './linuxOptions.js';
+import { withProgress } from './progress.js';
+import { run } from './run.js';
+
+/** Room for Debian's kernel, its initramfs and some files. */
+const MEMORY_BYTES = 256 << 20;
+
+/**
+ * @returns the exit status
+ * @throws RomulusError if the guest cannot be prepared or started
+ */
+export async function linux(options: LinuxCommandOptions): Promise<number> {
+  const cache = new Cache();
+  if (options.clean === true) {
+    await cache.clear();
+    process.stderr.write(`romulus: removed '${cache.folder}'\n`);
+    return 0;
+  }
+  const { kernel, initrd, append, verbose } = options.run;
+  const { stdout } = process;
+  const guest = await withProgress((task) =>
+    prepareLinux(
+      cache,
+      {
+        ...options,
+        kernel,
+        initrd,
+        append,
+        session: 'shell',
+        isVerbose: verbose,
+        terminal: stdout.isTTY
+          ? { type: process.env.TERM ?? 'vt100', rows: stdout.rows, columns: stdout.columns }
+          : undefined,
+      },
+      task,
+    ),
+  );
+  return run({
+    memoryBytes: MEMORY_BYTES,
+    ...options.run,
+    kernel: guest.kernel,
+    initrd: guest.initrd,
+    append: guest.append,
+  });
+}

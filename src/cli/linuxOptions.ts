@@ -1,0 +1,60 @@
+/**
+ * The options of `romulus linux`: those of `run`, and what only a Linux guest has. Read before: `options.ts`. Read after: `linux.ts`.
+ */
+import type { Command } from 'commander';
+import { addRunOptions, toRunOptions, type RunOptions } from './options.js';
+import { EXIT_STATUS_HELP } from './run.js';
+
+/** What `romulus linux` was told beside the options of `run`. */
+export interface LinuxCommandOptions {
+  readonly run: RunOptions;
+  readonly root?: string;
+  readonly mirror?: string;
+  readonly keyring?: string;
+  readonly refresh?: boolean;
+  readonly clean?: boolean;
+}
+
+export const LINUX_EXAMPLES = `Examples:
+  romulus linux                                   Debian's kernel to a shell; exit or Ctrl-A x ends it
+  romulus linux -m 512M --append "quiet nokaslr"  with more memory and kernel parameters
+  romulus linux --root ./tree                     with a copy of a folder as root file system
+  romulus linux --kernel bzImage                  your own kernel with our initramfs
+  romulus linux --refresh                         look for newer packages first
+  romulus linux --mirror http://mirror.example/debian
+
+The first call fetches Debian's kernel and busybox for i386 (about 50 MB) with the host's apt, or
+from --mirror; later ones need no network. They are kept below $XDG_CACHE_HOME/romulus, or
+~/.cache/romulus; --clean removes them.
+
+${EXIT_STATUS_HELP}`;
+
+export function addLinuxOptions(command: Command): void {
+  command
+    .option('--root <folder>', "folder whose copy, in memory, is the guest's root file system")
+    .option('--mirror <url>', "archive of Debian to fetch packages from, instead of those of the host's apt")
+    .option('--keyring <file>', "keys that the mirror's list of packages must be signed by (default: Debian's)")
+    .option('--refresh', 'look for newer packages')
+    .option('--clean', 'remove everything that was fetched and made, and stop');
+  addRunOptions(command, {
+    kernel: "kernel to boot: a Linux bzImage (default: Debian's)",
+    initrd: 'initial RAM disk (default: ours, with busybox)',
+    append: 'more kernel parameters',
+    memoryBytes: 'guest memory, 8M to 3G, with suffix K, M or G (default: 256M)',
+    bios: undefined,
+  });
+}
+
+/** @throws ConfigError from the machine's table */
+export function toLinuxOptions(command: Command): LinuxCommandOptions {
+  const own = command.opts<Omit<LinuxCommandOptions, 'run'>>();
+  const { root, mirror, keyring, refresh, clean } = own;
+  return {
+    run: toRunOptions(command),
+    ...(root !== undefined && { root }),
+    ...(mirror !== undefined && { mirror }),
+    ...(keyring !== undefined && { keyring }),
+    ...(refresh !== undefined && { refresh }),
+    ...(clean !== undefined && { clean }),
+  };
+}

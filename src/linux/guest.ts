@@ -1,0 +1,173 @@
+/**
+ * What `romulus linux` boots: a kernel, an initramfs and a command line, made of Debian's packages or of what the user names.
+ *
+ * What a first call has found out is noted in the cache, so that later ones need neither the network nor the list of packages. Read
+ * before: `kernelPackage.ts`, `busybox.ts`, `initramfs.ts`. Read after: `../cli/linux.ts`.
+ */
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { basename, join, relative } from 'node:path';
+import { ConfigError } from '../errors.js';
+import type { FileOption } from '../machine/machine.js';
+import { AptArchive, hasApt } from './aptArchive.js';
+import { Archive, type ArchiveSource } from './archive.js';
+import { busyboxApplets, unpackBusybox } from './busybox.js';
+import type { Cache } from './cache.js';
+import { initramfs } from './initramfs.js';
+import { INIT_PARAMETER, Variable, type Session } from './initScript.js';
+import { kernelPackage, unpackKernel } from './kernelPackage.js';
+import { MirrorArchive } from './mirrorArchive.js';
+import type { Task } from './progress.js';
+
+export interface LinuxOptions {
+  /** Kernel file of the user's own. */
+  readonly kernel?: FileOption | undefined;
+  /** Initial RAM disk of the user's own. */
+  readonly initrd?: FileOption | undefined;
+  /** Folder that becomes the guest's root file system, in memory. */
+  readonly root?: string | undefined;
+  /** Added to the kernel command line. */
+  readonly append?: string | undefined;
+  /** Address of the archive's root; undefined = what the host's apt uses. */
+  readonly mirror?: string | undefined;
+  /** Keys that the mirror's list must be signed by. */
+  readonly keyring?: string | undefined;
+  /** Looks for newer packages. */
+  readonly refresh?: boolean | undefined;
+  readonly session: Session;
+  /** The kernel prints what it does. */
+  readonly isVerbose?: boolean | undefined;
+  /** The user's terminal, which the guest's shell is told about. */
+  readonly terminal?: { readonly type: string; readonly rows: number; readonly columns: number } | undefined;
+}
+
+/** The parts of a machine's options that this layer decides. */
+export interface LinuxGuest {
+  readonly kernel: FileOption;
+  readonly initrd: FileOption;
+  readonly append: string;
+  /** Such as `Linux 6.1.0-50-686`. */
+  readonly name: string;
+}
+
+/** What stands in the cache about an archive: entries relative to the cache folder. */
+interface Note {
+  readonly release: string;
+  readonly kernel: string;
+  readonly busybox: string;
+}
+
+/** Debian's parts of a guest. */
+export interface DebianFiles {
+  /** As `uname -r` prints it. */
+  readonly release: string;
+  /** Folder of the kernel, see `KernelFiles`. */
+  readonly kernelFolder: string;
+  readonly busybox: string;
+}
+
+/** Console of the guest, and what else Linux has to be told about this machine. */
+const BASE_PARAMETERS = ['console=ttyS0', 'panic=-1', INIT_PARAMETER];
+
+/** @throws ConfigError `NO_ARCHIVE`, `BAD_MIRROR` */
+export function openArchive(cache: Cache, options: Pick<LinuxOptions, 'mirror' | 'keyring'>): Archive {
+  return new Archive(cache, archiveSource(options));
+}
+
+function archiveSource({ mirror, keyring }: Pick<LinuxOptions, 'mirror' | 'keyring'>): ArchiveSource {
+  if (mirror !== undefined) return new MirrorArchive(mirror, keyring);
+  if (hasApt()) return new AptArchive();
+  throw new ConfigError(
+    'NO_ARCHIVE',
+    'this host has no apt to fetch packages with; name an archive of Debian with --mirror URL (a folder that has dists/)',
+  );
+}
+
+/**
+ * Debian's kernel and busybox, from the cache or from the archive.
+ *
+ * @throws HostError, ConfigError of this layer
+ */
+export async function debianFiles(cache: Cache, options: LinuxOptions, task: Task): Promise<DebianFiles> {
+  await cache.removeLeftovers();
+  const source = archiveSource(options);
+  const name = `archives/${source.name}/guest.json`;
+  const noted = options.refresh === true ? undefined : readNote(cache, name);
+  if (noted !== undefined) return noted;
+  const archive = new Archive(cache, source);
+  const index = await archive.index(task, options.refresh);
+  const kernel = await unpackKernel(cache, archive, kernelPackage(index), task);
+  const busybox = await unpackBusybox(cache, archive, task);
+  const note: Note = {
+    release: kernel.release,
+    kernel: relative(cache.folder, kernel.folder),
+    busybox: relative(cache.folder, busybox),
+  };
+  await cache.write(name, `${JSON.stringify(note, null, 2)}\n`);
+  return { release: kernel.release, kernelFolder: kernel.folder, busybox };
+}
+
+/** A note that is missing or does not fit what is there is no error: everything is looked up again. */
+function readNote(cache: Cache, name: string): DebianFiles | undefined {
+  try {
+    const { release, kernel, busybox } = JSON.parse(readFileSync(cache.path(name), 'utf8')) as Note;
+    const files = { release, kernelFolder: cache.path(kernel), busybox: cache.path(busybox) };
+    return existsSync(files.busybox) && existsSync(join(files.kernelFolder, 'vmlinuz')) ? files : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Prepares a guest.
+ *
+ * @throws HostError, ConfigError of this layer
+ */
+export async function prepareLinux(cache: Cache, options: LinuxOptions, task: Task): Promise<LinuxGuest> {
+  if (options.root !== undefined) checkRoot(options.root);
+  const needsDebian = options.kernel === undefined || options.initrd === undefined;
+  const debian = needsDebian ? await debianFiles(cache, options, task) : undefined;
+  const kernel = options.kernel ?? join(debian?.kernelFolder ?? '', 'vmlinuz');
+  const initrd: FileOption = options.initrd ?? {
+    name: 'initramfs',
+    bytes: await packInitramfs(debian as DebianFiles, options),
+  };
+  return {
+    kernel,
+    initrd,
+    append: commandLine(options),
+    name:
+      options.kernel === undefined
+        ? `Linux ${debian?.release}`
+        : basename(typeof options.kernel === 'string' ? options.kernel : options.kernel.name),
+  };
+}
+
+async function packInitramfs(debian: DebianFiles, options: LinuxOptions): Promise<Uint8Array> {
+  return initramfs({
+    busybox: await readFile(debian.busybox),
+    applets: await busyboxApplets(debian.busybox),
+    // A kernel of the user's own has other modules, if any.
+    modules: options.kernel === undefined ? debian.kernelFolder : undefined,
+    root: options.root,
+  });
+}
+
+/** What the user appends comes last, so that it wins. */
+function commandLine({ append, session, isVerbose, terminal, initrd }: LinuxOptions): string {
+  const ours = initrd === undefined ? [`${Variable.Session}=${session}`] : [];
+  const size =
+    terminal === undefined ? [] : [`TERM=${terminal.type}`, `LINES=${terminal.rows}`, `COLUMNS=${terminal.columns}`];
+  const base = initrd === undefined ? BASE_PARAMETERS : BASE_PARAMETERS.filter((each) => each !== INIT_PARAMETER);
+  return [...base, ...(isVerbose === true ? [] : ['quiet']), ...ours, ...size, append ?? ''].join(' ').trim();
+}
+
+/** @throws ConfigError `BAD_ROOT` */
+function checkRoot(root: string): void {
+  const found = statSync(root, { throwIfNoEntry: false });
+  if (found?.isDirectory() === true) return;
+  throw new ConfigError(
+    'BAD_ROOT',
+    `'${root}' ${found === undefined ? 'does not exist' : 'is not a folder'}; give a folder that holds a root file system`,
+  );
+}

@@ -1,0 +1,177 @@
+/**
+ * The index of an archive: which packages there are, what they need, and the checksum of each file.
+ *
+ * Separate from the ways to get one (`aptArchive.ts`, `mirrorArchive.ts`) because both give the same text, and tests can write it by
+ * hand. Names and file names become paths on this host, so they are checked here. Read before: `debianVersion.ts`.
+ */
+import { HostError } from '../errors.js';
+import { compareVersions } from './debianVersion.js';
+
+/** A binary package, as a stanza of `Packages` tells it. (Debian policy, 5.3 and 5.6) */
+export interface Package {
+  readonly name: string;
+  readonly version: string;
+  readonly architecture: string;
+  /** Where its file can be fetched. */
+  readonly uri: string;
+  readonly sizeBytes: number;
+  /** 64 hexadecimal digits. */
+  readonly sha256: string;
+  readonly priority: string;
+  readonly isEssential: boolean;
+  /** Names of which one must be there, for each need; Pre-Depends first. Versions are left out: an archive agrees with itself. */
+  readonly needs: readonly (readonly string[])[];
+  /** Virtual packages that it stands for. */
+  readonly provides: readonly string[];
+}
+
+/** Fields that are kept when an index is stored. */
+const FIELDS = [
+  'Package',
+  'Version',
+  'Architecture',
+  'Priority',
+  'Essential',
+  'Pre-Depends',
+  'Depends',
+  'Provides',
+  'Filename',
+  'Size',
+  'SHA256',
+] as const;
+type Field = (typeof FIELDS)[number] | 'URI';
+
+const fieldPatterns = new Map(
+  [...FIELDS, 'URI' as const].map((field) => [field, new RegExp(`^${field}: *(.*)$`, 'm')]),
+);
+const read = (stanza: string, field: Field): string => fieldPatterns.get(field)?.exec(stanza)?.[1]?.trim() ?? '';
+
+/**
+ * Shortens `Packages` to the fields used here and puts the full address of each file in.
+ *
+ * @param base address of the archive's root, which `Filename` is relative to
+ */
+export function condense(packages: string, base: string): string {
+  const root = base.endsWith('/') ? base : `${base}/`;
+  const stanzas: string[] = [];
+  for (const stanza of packages.split(/\n\n+/)) {
+    const file = read(stanza, 'Filename');
+    if (file === '') continue;
+    // The characters that Debian's versions have and URLs give a meaning to.
+    const uri = root + file.split('/').map(encodeURIComponent).join('/');
+    const fields = FIELDS.flatMap((field) => {
+      const value = read(stanza, field);
+      return value === '' || field === 'Filename' ? [] : [`${field}: ${value}`];
+    });
+    stanzas.push([...fields, `URI: ${uri}`].join('\n'));
+  }
+  return stanzas.length === 0 ? '' : `${stanzas.join('\n\n')}\n\n`;
+}
+
+export class PackageIndex {
+  private readonly _packages = new Map<string, Package>();
+  private readonly _providers = new Map<string, string[]>();
+
+  /**
+   * @param text what `condense` made, of one or several indices; of each package the newest version counts
+   * @throws HostError `ARCHIVE_DAMAGED`
+   */
+  constructor(text: string) {
+    for (const stanza of text.split('\n\n')) if (stanza.trim() !== '') this._add(parse(stanza));
+  }
+
+  get size(): number {
+    return this._packages.size;
+  }
+
+  [Symbol.iterator](): IterableIterator<Package> {
+    return this._packages.values();
+  }
+
+  find(name: string): Package | undefined {
+    return this._packages.get(name) ?? this._packages.get(this._providers.get(name)?.[0] ?? '');
+  }
+
+  /** @throws HostError `PACKAGE_MISSING` */
+  get(name: string): Package {
+    const found = this.find(name);
+    if (found === undefined)
+      throw new HostError(
+        'PACKAGE_MISSING',
+        `the archive has no package '${name}' for i386; name one that does with --mirror URL, or fetch its list again with --refresh`,
+      );
+    return found;
+  }
+
+  /**
+   * The packages named and all that they need, in the order in which they are met. Of alternatives the first is taken, unless another
+   * is there already.
+   *
+   * @throws HostError `PACKAGE_MISSING`
+   */
+  closure(names: readonly string[]): Package[] {
+    const chosen = new Map<string, Package>();
+    const queue = [...names];
+    for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
+      const found = this.get(name);
+      if (chosen.has(found.name)) continue;
+      chosen.set(found.name, found);
+      for (const alternatives of found.needs) {
+        const isMet = alternatives.some((each) => chosen.has(this.find(each)?.name ?? ''));
+        const choice = alternatives.find((each) => this.find(each) !== undefined) ?? alternatives[0];
+        if (!isMet && choice !== undefined) queue.push(choice);
+      }
+    }
+    return [...chosen.values()];
+  }
+
+  private _add(added: Package): void {
+    const known = this._packages.get(added.name);
+    if (known !== undefined && compareVersions(known.version, added.version) >= 0) return;
+    this._packages.set(added.name, added);
+    for (const name of added.provides) {
+      const providers = this._providers.get(name) ?? [];
+      if (!providers.includes(added.name)) this._providers.set(name, [...providers, added.name]);
+    }
+  }
+}
+
+function parse(stanza: string): Package {
+  const found: Package = {
+    name: read(stanza, 'Package'),
+    version: read(stanza, 'Version'),
+    architecture: read(stanza, 'Architecture'),
+    uri: read(stanza, 'URI'),
+    sizeBytes: Number(read(stanza, 'Size')),
+    sha256: read(stanza, 'SHA256').toLowerCase(),
+    priority: read(stanza, 'Priority'),
+    isEssential: read(stanza, 'Essential') === 'yes',
+    needs: [...relations(read(stanza, 'Pre-Depends')), ...relations(read(stanza, 'Depends'))],
+    provides: relations(read(stanza, 'Provides')).flat(),
+  };
+  const isSound =
+    /^[a-z0-9][a-z0-9+.-]+$/.test(found.name) &&
+    /^[A-Za-z0-9.+~:-]+$/.test(found.version) &&
+    /^[a-z0-9-]+$/.test(found.architecture) &&
+    /^[0-9a-f]{64}$/.test(found.sha256) &&
+    Number.isSafeInteger(found.sizeBytes);
+  if (!isSound)
+    throw new HostError(
+      'ARCHIVE_DAMAGED',
+      `the archive's package list is damaged at package '${found.name}'; fetch it again with --refresh, or use another --mirror`,
+    );
+  return found;
+}
+
+/** `a (>= 1) | b:any, c` as [[a, b], [c]]. (Debian policy, 7.1) */
+function relations(text: string): string[][] {
+  const names = (each: string): string[] =>
+    each
+      .split('|')
+      .map((alternative) => /^\s*([a-z0-9][a-z0-9+.-]*)/.exec(alternative)?.[1] ?? '')
+      .filter((name) => name !== '');
+  return text
+    .split(',')
+    .map(names)
+    .filter((alternatives) => alternatives.length > 0);
+}
