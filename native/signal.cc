@@ -147,6 +147,11 @@ void record(void *state, unsigned irq, std::uint64_t times, std::uint64_t stampN
   if (!wasSet && looksSet) store64(state, word::RecordedAt + irq * 8, time);
   const std::uint64_t merged = wasSet ? times : times - 1;
   if (merged != 0) add64(state, word::Merged + irq * 8, merged);
+  /*
+   * Who sets the bit calls for attention; an event that merges changes nothing that the vCPU could act on. Calling again would end
+   * guest code at every event of a storm, and a handler that is left at each of its instructions never comes to its EOI.
+   */
+  if (wasSet) return;
   or32(state, word::Attention, attention::Interrupt);
   wake(state);
 }

@@ -25,7 +25,8 @@ figure{margin:0;break-inside:avoid}figure svg{width:100%;height:auto;display:blo
 th,td{padding:.32rem .7rem;text-align:right;border-bottom:1px solid var(--line);white-space:nowrap}
 th:first-child,td:first-child{text-align:left;white-space:normal}tbody th{padding-top:1rem;text-align:left}
 .note{border-left:4px solid #d29922;padding:.1rem .9rem;margin:.5rem 0}
-@media print{body{font-size:11pt}main{max-width:none;padding:0}.plots{grid-template-columns:1fr 1fr}.card{background:none}
+@media print{body{font-size:10pt}main{max-width:none;padding:0}.plots{grid-template-columns:1fr 1fr}.card{background:none}
+.cards{grid-template-columns:repeat(4,1fr)}.card{padding:.5rem .6rem}th,td{padding:.2rem .4rem}td:first-child{min-width:11em}
 tr{break-inside:avoid}h2{break-after:avoid}}`;
 
 const READING = `<p><b>virtual-mask</b> keeps the interrupt flag in a word of the virtual CPU; signals are always accepted and recorded.

@@ -22,6 +22,7 @@ export function record(words: Int32Array, irq: number, nowMonotonicNs: number): 
   if (!(Atomics.load(words, Word.PicIrr) & bit)) store64(words, Word.RecordedAt + 2 * irq, nowMonotonicNs);
   const before = Atomics.or(words, Word.PicIrr, bit);
   increment(words, Word.Raised + 2 * irq);
+  // An event that merges changes nothing the vCPU could act on; the one it merged with has called for attention.
   if (before & bit) increment(words, Word.Merged + 2 * irq);
-  Atomics.or(words, Word.Attention, Attention.Interrupt);
+  else Atomics.or(words, Word.Attention, Attention.Interrupt);
 }
