@@ -92,6 +92,8 @@
 #define WORD_Shortcuts 3352
 #define WORD_FaultEip 3360
 #define WORD_FaultDelivered 3364
+#define WORD_ReflectFaults 3368
+#define WORD_Reflections 3376
 #define WORD_FsAway 3400
 #define WORD_GsAway 3408
 #define WORD_XlateInstallNext 3416
@@ -213,6 +215,8 @@ constexpr std::size_t RomStart = 3344;
 constexpr std::size_t Shortcuts = 3352;
 constexpr std::size_t FaultEip = 3360;
 constexpr std::size_t FaultDelivered = 3364;
+constexpr std::size_t ReflectFaults = 3368;
+constexpr std::size_t Reflections = 3376;
 constexpr std::size_t FsAway = 3400;
 constexpr std::size_t GsAway = 3408;
 constexpr std::size_t XlateInstallNext = 3416;

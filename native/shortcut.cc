@@ -9,175 +9,16 @@
  */
 #include <initializer_list>
 
-#include "state.h"
-#include "translator.h"
+#include "gate.h"
+#include "machine.h"
 
 namespace romulus {
 namespace {
 
-constexpr std::uint32_t kTf = 0x100;
-constexpr std::uint32_t kIf = 0x200;
-constexpr std::uint32_t kNt = 0x4000;
-constexpr std::uint32_t kRf = 0x10000;
-constexpr std::uint32_t kVm = 0x20000;
-constexpr std::uint32_t kAc = 0x40000;
 /* What IRET at CPL 0 takes from the frame: all but VM, and RF, which only breakpoints need. */
 constexpr std::uint32_t kIretFlags = 0x3c7ed5;
 
-/* Segment numbers as in src/x86/instruction.ts. */
-constexpr unsigned kEs = 0, kCs = 1, kSs = 2, kDs = 3, kFs = 4, kGs = 5, kTr = 7;
-
 constexpr std::uint32_t kAccessPresent = 0x80;
-constexpr std::uint32_t kAccessTss32 = 8;
-
-class Machine {
- public:
-  explicit Machine(Translator &translator) : _translator(translator), _state(translator.state) {}
-
-  std::uint32_t get(std::size_t word) const { return static_cast<std::uint32_t>(*word32(_state, word)); }
-  void set(std::size_t word, std::uint32_t value) { *word32(_state, word) = static_cast<std::int32_t>(value); }
-
-  std::uint32_t segment(unsigned number, std::size_t field) const {
-    return get(word::Segments + number * 16 + field);
-  }
-
-  bool user() const { return get(word::Cpl) == 3; }
-
-  /* Memory at a linear address, for `bytes` within one page; null where the access is not plain. */
-  char *reach(std::uint32_t linear, std::uint32_t bytes, bool write, bool asUser) const {
-    if ((linear & 0xfff) + bytes > kPageBytes) return nullptr;
-    Walk found{};
-    std::uint32_t error = 0;
-    if (walk(_translator, linear, write, asUser, true, &found, &error) != WalkResult::Ok) return nullptr;
-    const std::uint8_t direct = _translator.direct[found.frame >> 12];
-    if ((direct & (write ? direct::Write : direct::Read)) == 0) return nullptr;
-    return static_cast<char *>(_translator.ram->host) + (found.frame | (linear & 0xfff));
-  }
-
-  bool physOf(std::uint32_t linear, std::uint32_t *phys) const {
-    Walk found{};
-    std::uint32_t error = 0;
-    if (walk(_translator, linear, false, user(), true, &found, &error) != WalkResult::Ok) return false;
-    *phys = found.frame | (linear & 0xfff);
-    return true;
-  }
-
-  /* A descriptor of the GDT; false for null and LDT selectors and outside the table. */
-  bool descriptor(std::uint32_t selector, std::uint32_t *low, std::uint32_t *high) const {
-    const std::uint32_t offset = selector & 0xfff8;
-    if ((selector & 4) != 0 || offset == 0 || offset + 7 > get(word::GdtrLimit)) return false;
-    const char *entry = reach(get(word::GdtrBase) + offset, 8, false, false);
-    if (entry == nullptr) return false;
-    *low = load(entry);
-    *high = load(entry + 4);
-    return true;
-  }
-
-  static std::uint32_t load(const char *at) {
-    std::uint32_t value;
-    __builtin_memcpy(&value, at, 4);
-    return value;
-  }
-
-  static void store(char *at, std::uint32_t value) { __builtin_memcpy(at, &value, 4); }
-
-  void setSegment(unsigned number, std::uint32_t selector, std::uint32_t low, std::uint32_t high) {
-    const std::size_t at = word::Segments + number * 16;
-    set(at + segment_word::Selector, selector & 0xffff);
-    set(at + segment_word::Base, baseOf(low, high));
-    set(at + segment_word::Limit, limitOf(low, high));
-    set(at + segment_word::Access, (high >> 8) & 0xf0ff);
-    set(word::XlateRefresh, 1);
-  }
-
-  static std::uint32_t baseOf(std::uint32_t low, std::uint32_t high) {
-    return (low >> 16) | ((high & 0xff) << 16) | (high & 0xff000000);
-  }
-
-  static std::uint32_t limitOf(std::uint32_t low, std::uint32_t high) {
-    const std::uint32_t raw = (low & 0xffff) | (high & 0xf0000);
-    return (high & 0x800000) != 0 ? (raw << 12) | 0xfff : raw;
-  }
-
-  static bool isFlat(std::uint32_t low, std::uint32_t high) { return baseOf(low, high) == 0 && limitOf(low, high) == 0xffffffff; }
-
-  Translator &translator() { return _translator; }
-  void *state() { return _state; }
-
- private:
-  Translator &_translator;
-  void *_state;
-};
-
-/* Present, accessed, 32-bit, flat code of this privilege, not conforming. */
-bool isPlainCode(std::uint32_t low, std::uint32_t high, std::uint32_t dpl) {
-  return (high & 0x409d00) == 0x409900 && ((high >> 13) & 3) == dpl && Machine::isFlat(low, high);
-}
-
-/* Present, accessed, writable, flat data of this privilege, expand-up, 32-bit. */
-bool isPlainStack(std::uint32_t low, std::uint32_t high, std::uint32_t dpl) {
-  return (high & 0x409f00) == 0x409300 && ((high >> 13) & 3) == dpl && Machine::isFlat(low, high);
-}
-
-/* INT n through a 32-bit interrupt or trap gate. */
-bool interrupt(Machine &machine, std::uint32_t vector, std::uint32_t returnEip) {
-  const std::uint32_t cpl = machine.get(word::Cpl);
-  if (vector * 8 + 7 > machine.get(word::IdtrLimit)) return false;
-  const char *entry = machine.reach(machine.get(word::IdtrBase) + vector * 8, 8, false, false);
-  if (entry == nullptr) return false;
-  const std::uint32_t gateLow = Machine::load(entry);
-  const std::uint32_t gateHigh = Machine::load(entry + 4);
-  /* Present, a system descriptor, of type 14 or 15. */
-  if ((gateHigh & 0x9e00) != 0x8e00 || ((gateHigh >> 13) & 3) < cpl) return false;
-  const std::uint32_t selector = gateLow >> 16;
-  const std::uint32_t eip = (gateHigh & 0xffff0000) | (gateLow & 0xffff);
-  std::uint32_t low = 0;
-  std::uint32_t high = 0;
-  if (!machine.descriptor(selector, &low, &high) || !isPlainCode(low, high, 0)) return false;
-
-  const std::uint32_t image = machine.get(word::Eflags) | 2 | (machine.get(word::InterruptFlag) != 0 ? kIf : 0);
-  const std::uint32_t cs = machine.segment(kCs, segment_word::Selector);
-  std::uint32_t esp = machine.get(word::Esp);
-  if (cpl == 3) {
-    if (machine.translator().twin < 0) return false;
-    const std::uint32_t tss = machine.segment(kTr, segment_word::Base);
-    if ((machine.segment(kTr, segment_word::Access) & kAccessTss32) == 0) return false;
-    if (machine.segment(kTr, segment_word::Limit) < 11) return false;
-    const char *inner = machine.reach(tss + 4, 8, false, false);
-    if (inner == nullptr) return false;
-    const std::uint32_t innerEsp = Machine::load(inner);
-    const std::uint32_t innerSs = Machine::load(inner + 4) & 0xffff;
-    std::uint32_t stackLow = 0;
-    std::uint32_t stackHigh = 0;
-    if ((innerSs & 3) != 0 || !machine.descriptor(innerSs, &stackLow, &stackHigh)) return false;
-    if (!isPlainStack(stackLow, stackHigh, 0)) return false;
-    char *frame = machine.reach(innerEsp - 20, 20, true, false);
-    if (frame == nullptr) return false;
-    Machine::store(frame, returnEip);
-    Machine::store(frame + 4, cs);
-    Machine::store(frame + 8, image);
-    Machine::store(frame + 12, esp);
-    Machine::store(frame + 16, machine.segment(kSs, segment_word::Selector));
-    esp = innerEsp - 20;
-    machine.setSegment(kSs, innerSs, stackLow, stackHigh);
-    machine.set(word::Cpl, 0);
-    windowSwap(machine.translator());
-  } else {
-    if (cpl != 0) return false;
-    char *frame = machine.reach(esp - 12, 12, true, false);
-    if (frame == nullptr) return false;
-    Machine::store(frame, returnEip);
-    Machine::store(frame + 4, cs);
-    Machine::store(frame + 8, image);
-    esp -= 12;
-  }
-  machine.setSegment(kCs, selector & ~3u, low, high);
-  machine.set(word::Esp, esp);
-  machine.set(word::Eflags, machine.get(word::Eflags) & ~(kTf | kNt | kRf | kVm));
-  if ((gateHigh & 0x100) == 0) machine.set(word::InterruptFlag, 0);
-  machine.set(word::NextEip, eip);
-  return true;
-}
 
 /*
  * The way back from a page fault to the instruction that faulted: the page it wants is put into the window now, which saves the
@@ -196,14 +37,14 @@ void mapAhead(Machine &machine, std::uint32_t eip) {
 bool interruptReturn(Machine &machine) {
   if (machine.get(word::Cpl) != 0 || machine.get(word::NmiBlocked) != 0) return false;
   const std::uint32_t eflags = machine.get(word::Eflags);
-  if ((eflags & (kNt | kVm)) != 0) return false;
+  if ((eflags & (eflag::Nt | eflag::Vm)) != 0) return false;
   const std::uint32_t esp = machine.get(word::Esp);
   const char *frame = machine.reach(esp, 12, false, false);
   if (frame == nullptr) return false;
   const std::uint32_t eip = Machine::load(frame);
   const std::uint32_t selector = Machine::load(frame + 4) & 0xffff;
   const std::uint32_t image = Machine::load(frame + 8);
-  if ((image & (kTf | kVm | kAc)) != 0) return false;
+  if ((image & (eflag::Tf | eflag::Vm | eflag::Ac)) != 0) return false;
   std::uint32_t low = 0;
   std::uint32_t high = 0;
   const std::uint32_t level = selector & 3;
@@ -219,22 +60,22 @@ bool interruptReturn(Machine &machine) {
     if ((stackSelector & 3) != 3 || !machine.descriptor(stackSelector, &stackLow, &stackHigh)) return false;
     if (!isPlainStack(stackLow, stackHigh, 3)) return false;
     /* Segments that the outer level may not keep would have to be emptied. */
-    for (const unsigned number : {kEs, kDs, kFs, kGs}) {
-      const std::uint32_t access = machine.segment(number, segment_word::Access);
+    for (const unsigned number : {segment::Es, segment::Ds, segment::Fs, segment::Gs}) {
+      const std::uint32_t access = machine.segmentField(number, segment_word::Access);
       if ((access & kAccessPresent) != 0 && ((access >> 5) & 3) != 3) return false;
     }
     machine.set(word::Esp, Machine::load(frame + 12));
-    machine.setSegment(kSs, stackSelector, stackLow, stackHigh);
+    machine.setSegment(segment::Ss, stackSelector, stackLow, stackHigh);
     machine.set(word::Cpl, 3);
     windowSwap(machine.translator());
   } else {
     machine.set(word::Esp, esp + 12);
   }
-  machine.setSegment(kCs, selector, low, high);
-  machine.set(word::Eflags, (eflags & ~(kIretFlags | kRf | kIf)) | (image & (kIretFlags & ~kIf)) | 2);
+  machine.setSegment(segment::Cs, selector, low, high);
+  machine.set(word::Eflags, (eflags & ~(kIretFlags | eflag::Rf | eflag::If)) | (image & (kIretFlags & ~eflag::If)) | 2);
   machine.set(word::NextEip, eip);
   if (level == 3) mapAhead(machine, eip);
-  const bool enabled = (image & kIf) != 0;
+  const bool enabled = (image & eflag::If) != 0;
   const bool turnsOn = enabled && machine.get(word::InterruptFlag) == 0;
   machine.set(word::InterruptFlag, enabled ? 1 : 0);
   if (turnsOn) {
@@ -247,9 +88,9 @@ bool interruptReturn(Machine &machine) {
 /* MOV and POP to ES, DS, FS, GS. Translated code takes the first two for flat, and whether the others are for granted. */
 bool loadData(Machine &machine, unsigned number, std::uint32_t selector) {
   const std::uint32_t cpl = machine.get(word::Cpl);
-  const bool mustBeFlat = number == kEs || number == kDs;
+  const bool mustBeFlat = number == segment::Es || number == segment::Ds;
   if ((selector & 0xfffc) == 0) {
-    if (mustBeFlat || (machine.segment(number, segment_word::Access) & kAccessPresent) != 0) return false;
+    if (mustBeFlat || (machine.segmentField(number, segment_word::Access) & kAccessPresent) != 0) return false;
     machine.set(word::Segments + number * 16 + segment_word::Selector, selector & 0xffff);
     return true;
   }
@@ -260,8 +101,8 @@ bool loadData(Machine &machine, unsigned number, std::uint32_t selector) {
   if ((high & 0x9f00) != 0x9300 || cpl > dpl || (selector & 3) > dpl) return false;
   if (Machine::limitOf(low, high) != 0xffffffff || (mustBeFlat && Machine::baseOf(low, high) != 0)) return false;
   if (!mustBeFlat) {
-    const std::uint32_t access = machine.segment(number, segment_word::Access);
-    const bool wasPlain = (access & 0x8e) == 0x82 && machine.segment(number, segment_word::Limit) == 0xffffffff;
+    const std::uint32_t access = machine.segmentField(number, segment_word::Access);
+    const bool wasPlain = (access & 0x8e) == 0x82 && machine.segmentField(number, segment_word::Limit) == 0xffffffff;
     if (!wasPlain) return false;
   }
   machine.setSegment(number, selector, low, high);
@@ -284,24 +125,24 @@ bool one(Machine &machine) {
   if (code == nullptr) return false;
   switch (code[0]) {
     case 0xcd:
-      return interrupt(machine, code[1], eip + 2);
+      return enterGate(machine, Event{code[1], eip + 2, true, 0});
     case 0xcf:
       return interruptReturn(machine);
     case 0x07:
-      return popData(machine, kEs, eip + 1);
+      return popData(machine, segment::Es, eip + 1);
     case 0x1f:
-      return popData(machine, kDs, eip + 1);
+      return popData(machine, segment::Ds, eip + 1);
     case 0x8e: {
       /* MOV sreg, r32 */
       const unsigned number = (code[1] >> 3) & 7;
-      if (code[1] < 0xc0 || (number != kEs && number != kDs && number != kFs && number != kGs)) return false;
+      if (code[1] < 0xc0 || (number != segment::Es && number != segment::Ds && number != segment::Fs && number != segment::Gs)) return false;
       if (!loadData(machine, number, machine.get(word::Eax + (code[1] & 7) * 4) & 0xffff)) return false;
       machine.set(word::NextEip, eip + 2);
       return true;
     }
     case 0x0f: {
-      if (code[1] == 0xa1) return popData(machine, kFs, eip + 2);
-      if (code[1] == 0xa9) return popData(machine, kGs, eip + 2);
+      if (code[1] == 0xa1) return popData(machine, segment::Fs, eip + 2);
+      if (code[1] == 0xa9) return popData(machine, segment::Gs, eip + 2);
       /* VMCALL: the ROM's IRET, which is a jump and returns by itself. */
       if (code[1] != 0x01 || code[2] != 0xc1 || machine.get(word::Cpl) != 0 || machine.get(word::RomStart) == 0) return false;
       std::uint32_t phys = 0;

@@ -97,11 +97,23 @@ void bringSegments(void *state) {
   }
 }
 
-/* After an exit for the interpreter: whether it could be answered here, and there is a fragment to go on with. */
+/* After an exit: whether it could be answered here, so that the guest is between two instructions again. */
+bool answer(Translator &translator) {
+  switch (load32(translator.state, word::XlateExit)) {
+    case xlate_exit::Interpret: {
+      const unsigned count = shortcut(translator);
+      if (count != 0) add64(translator.state, word::Shortcuts, count);
+      return count != 0;
+    }
+    case xlate_exit::Fault:
+      return reflectFault(translator);
+    default:
+      return false;
+  }
+}
+
+/* Whether there is a fragment to go on with at Word.NextEip and nothing else wants the vCPU; else the exit's reason says so. */
 bool goOn(Translator &translator) {
-  const unsigned count = shortcut(translator);
-  if (count == 0) return false;
-  add64(translator.state, word::Shortcuts, count);
   if (load32(translator.state, word::Attention) != 0) {
     store32(translator.state, word::XlateExit, xlate_exit::Attention);
     return false;
@@ -134,7 +146,8 @@ void *mapExecutable(const Memory &code) {
 
 bool hasFsgsbase() { return (getauxval(AT_HWCAP2) & kFsgsbase) != 0; }
 
-int translatorOpen(Memory *ram, Memory *stateMemory, Memory *code, const std::uint8_t *direct, std::uint32_t maxMappings) {
+int translatorOpen(Memory *ram, Memory *stateMemory, Memory *code, const std::uint8_t *direct, const std::int32_t *side,
+                   std::uint32_t maxMappings) {
   const std::size_t stubBytes = static_cast<std::size_t>(romulusStubsEnd - romulusStubs);
   if (code->sizeBytes < stubBytes) return -EINVAL;
   std::lock_guard<std::mutex> hold(lock);
@@ -154,6 +167,7 @@ int translatorOpen(Memory *ram, Memory *stateMemory, Memory *code, const std::ui
   translator.code = static_cast<unsigned char *>(host);
   translator.codeBytes = code->sizeBytes;
   translator.direct = direct;
+  translator.side = side;
   translator.current = 0;
   translator.mappings = kMaxWindows;
   const std::uint32_t limit = mappingLimit();
@@ -204,7 +218,7 @@ void translatorEnter(Translator &translator) {
     }
     bringSegments(translator.state);
     romulusEnter(translator.state);
-    if (*word32(translator.state, word::XlateExit) != xlate_exit::Interpret || !goOn(translator)) return;
+    if (!answer(translator) || !goOn(translator)) return;
   }
 }
 

@@ -67,6 +67,8 @@ struct Translator {
   std::size_t codeBytes = 0;
   /* `PhysMemory.direct`: what may be done with each physical page. */
   const std::uint8_t *direct = nullptr;
+  /* The side table of src/translator/sideTable.ts. */
+  const std::int32_t *side = nullptr;
   Window windows[kMaxWindows];
   /* The thread that opened it, and the signal mask that it had. */
   pid_t tid = 0;
@@ -87,10 +89,11 @@ extern Translator translators[kMaxTranslators];
 
 /*
  * Opens a translator over guest RAM, a state block and a code buffer, whose stubs it writes. Takes over the three references when it
- * succeeds. `direct` must stay valid until it is closed. `maxMappings` limits the windows; 0 = what the host allows. Returns the slot, or a
+ * succeeds. `direct` and `side` must stay valid until it is closed. `maxMappings` limits the windows; 0 = what the host allows. Returns the slot, or a
  * negative errno.
  */
-int translatorOpen(Memory *ram, Memory *state, Memory *code, const std::uint8_t *direct, std::uint32_t maxMappings);
+int translatorOpen(Memory *ram, Memory *state, Memory *code, const std::uint8_t *direct, const std::int32_t *side,
+                   std::uint32_t maxMappings);
 
 /* Unmaps everything. The calling thread must not be in guest code of it. */
 void translatorClose(Translator &translator);
@@ -118,6 +121,12 @@ void windowSwap(Translator &translator);
  * call needs and nothing about them is out of the ordinary. Returns how many it has run; the state is that between instructions.
  */
 unsigned shortcut(Translator &translator);
+
+/*
+ * Delivers the page fault that translated code has just been left for (XlateExit.Fault), so that the guest goes on at Word.NextEip in its
+ * handler. Returns false, with nothing changed, where that is for TypeScript to do.
+ */
+bool reflectFault(Translator &translator);
 
 /* Walks the page tables again for every page and drops those whose translation has changed: what a flush of the TLB amounts to. */
 void windowRevalidate(Translator &translator, unsigned index, bool user);

@@ -12,8 +12,9 @@
 namespace romulus {
 namespace {
 
-/* Keeps the array behind `Translator::direct` alive; used on the thread of the environment that opened the slot only. */
+/* Keep the arrays behind `Translator::direct` and `side` alive; used on the thread of the environment that opened the slot only. */
 napi_ref directReferences[kMaxTranslators];
+napi_ref sideReferences[kMaxTranslators];
 
 void closeAtExit(void *data) { translatorClose(*static_cast<Translator *>(data)); }
 
@@ -29,7 +30,7 @@ Translator *named(const Napi::CallbackInfo &info) {
   return slot < kMaxTranslators && translators[slot].open ? &translators[slot] : nullptr;
 }
 
-/* xlateOpen(ram, state, code, direct, maxMappings): slot or errno. The first three are ArrayBuffers of memories. */
+/* xlateOpen(ram, state, code, direct, maxMappings, side): slot or errno. The first three are ArrayBuffers of memories. */
 Napi::Value open(const Napi::CallbackInfo &info) {
   Memory *memories[3];
   for (std::size_t index = 0; index < 3; index++) {
@@ -39,12 +40,14 @@ Napi::Value open(const Napi::CallbackInfo &info) {
     return result(info, -EINVAL);
   }
   const auto direct = info[3].As<Napi::Uint8Array>();
-  const int slot = translatorOpen(memories[0], memories[1], memories[2], direct.Data(), unsignedAt(info, 4));
+  const auto side = info[5].As<Napi::Int32Array>();
+  const int slot = translatorOpen(memories[0], memories[1], memories[2], direct.Data(), side.Data(), unsignedAt(info, 4));
   if (slot < 0) {
     for (Memory *memory : memories) memoryDrop(memory);
     return result(info, slot);
   }
   napi_create_reference(info.Env(), direct, 1, &directReferences[slot]);
+  napi_create_reference(info.Env(), side, 1, &sideReferences[slot]);
   napi_add_env_cleanup_hook(info.Env(), closeAtExit, &translators[slot]);
   return result(info, slot);
 }
@@ -56,6 +59,7 @@ Napi::Value close(const Napi::CallbackInfo &info) {
   napi_remove_env_cleanup_hook(info.Env(), closeAtExit, translator);
   translatorClose(*translator);
   napi_delete_reference(info.Env(), directReferences[unsignedAt(info, 0)]);
+  napi_delete_reference(info.Env(), sideReferences[unsignedAt(info, 0)]);
   return result(info, 0);
 }
 

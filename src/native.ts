@@ -11,6 +11,7 @@ import { getSystemErrorMap, getSystemErrorName } from 'node:util';
 import { ConfigError, HostError } from './errors.js';
 import { checkRoutable, EVENT_SIGNAL, signalName, TIMER_SIGNAL } from './hostSignals.js';
 import type { TranslatorHost, TranslatorUsage } from './translator/host.js';
+import { SIDE_TABLE_WORDS } from './translator/sideTable.js';
 import { STATE_BYTES } from './vcpu/layout.js';
 
 /** What native/addon.cc exports: results below 0 are negated errno values. */
@@ -43,7 +44,14 @@ interface Addon {
   fpuOpen(code: ArrayBuffer, words: Int32Array): (() => void) | number;
   fpuClose(run: () => void): number;
   fpuFeatures(): number;
-  xlateOpen(ram: ArrayBuffer, state: ArrayBuffer, code: ArrayBuffer, direct: Uint8Array, maxMappings: number): number;
+  xlateOpen(
+    ram: ArrayBuffer,
+    state: ArrayBuffer,
+    code: ArrayBuffer,
+    direct: Uint8Array,
+    maxMappings: number,
+    side: Int32Array,
+  ): number;
   xlateClose(slot: number): number;
   xlateEntry(slot: number): (() => void) | number;
   xlateUsage(slot: number): TranslatorUsage | number;
@@ -336,11 +344,13 @@ export class Native {
     if (!(ram instanceof ArrayBuffer)) throw badArgument('this memory', 'an ArrayBuffer of memoryMap()');
     checkState(state);
     const addon = this._addon;
-    const slot = check('translator', addon.xlateOpen(ram, state, code, direct, maxMappings));
+    const side = new Int32Array(SIDE_TABLE_WORDS);
+    const slot = check('translator', addon.xlateOpen(ram, state, code, direct, maxMappings, side));
     const enter = addon.xlateEntry(slot);
     if (typeof enter === 'number') throw hostError('translator', enter);
     return {
       code: new Uint8Array(code),
+      side,
       enter,
       select: (window, twin) => void check('window', addon.windowSelect(slot, window, twin)),
       revalidate: (window, user) => void check('window', addon.windowRevalidate(slot, window, user ? 1 : 0)),

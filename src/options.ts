@@ -196,12 +196,19 @@ const checkedEngine = (value: unknown, what: string): unknown => oneOf(value, en
 export const strategyNames = ['virtual-mask', 'host-mask', 'trap-and-emulate'] as const;
 const signalKinds = ['realtime', 'standard'] as const;
 
+/** Ways of a page fault of translated code to the guest's handler. */
+export const pageFaultWays = ['reflect', 'exit'] as const;
+export type PageFaultWay = (typeof pageFaultWays)[number];
+
 function oneOf(value: unknown, names: readonly string[], code: string, what: string): unknown {
   if (typeof value === 'string' && names.includes(value)) return value;
   throw new ConfigError(code, `${what} does not exist; give ${names.slice(0, -1).join(', ')} or ${names.at(-1)}`);
 }
 
 const checkedStrategy = (value: unknown, what: string): unknown => oneOf(value, strategyNames, 'BAD_STRATEGY', what);
+
+const checkedPageFaultWay = (value: unknown, what: string): unknown =>
+  oneOf(value, pageFaultWays, 'BAD_PAGE_FAULTS', what);
 
 const checkedSignalKind = (value: unknown, what: string): unknown => oneOf(value, signalKinds, 'BAD_SIGNAL_KIND', what);
 
@@ -267,6 +274,14 @@ export const machineOptions: readonly OptionRow[] = [
     defaultText: 'auto',
     parse: (text) => checkedEngine(text, `engine '${text}'`),
     check: (value) => void checkedEngine(value, `option 'engine': ${String(value)}`),
+  },
+  {
+    key: 'pageFaults',
+    flags: '--page-faults <way>',
+    help: "how page faults of translated code reach the guest's handler: reflect, in native code, or exit, through TypeScript",
+    defaultText: 'reflect',
+    parse: (text) => checkedPageFaultWay(text, `way of page faults '${text}'`),
+    check: (value) => void checkedPageFaultWay(value, `option 'pageFaults': ${String(value)}`),
   },
   {
     key: 'perfMap',

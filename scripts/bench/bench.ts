@@ -1,18 +1,19 @@
 /**
  * `npm run bench`: how fast guests run, against the same programs run natively and against QEMU's translator and v86's interpreter where
  * those are installed. Everything is measured in turns, so that a busy host hits all alike, and medians are printed.
- * Options: --rounds N, --json, --v86 FOLDER (a folder with v86 in its node_modules), --only compute|kernel|loops.
- * Read before: nothing. Read after: `compute.ts`, `kernel.ts`, `interpreters.ts`.
+ * Options: --rounds N, --json, --v86 FOLDER (a folder with v86 in its node_modules), --only compute|kernel|loops|faults.
+ * Read before: nothing. Read after: `compute.ts`, `kernel.ts`, `faults.ts`, `interpreters.ts`.
  */
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { measureCompute, type ComputeRow } from './compute.js';
 import { measureLoops, type LoopRow } from './interpreters.js';
+import { measureFaults, type FaultRow } from './faults.js';
 import { measureKernel, type KernelCosts } from './kernel.js';
 import { findSystems } from './systems.js';
 import { loadV86 } from './v86.js';
 
-const PARTS = ['compute', 'kernel', 'loops'];
+const PARTS = ['compute', 'kernel', 'loops', 'faults'];
 /** Instructions a second that were asked for. */
 const TRANSLATION_WANTED = 500_000;
 
@@ -103,11 +104,22 @@ function showLoops(rows: readonly LoopRow[]): void {
   );
 }
 
+function showFaults(rows: readonly FaultRow[]): void {
+  say('\nPage faults handed to the guest in native code or through TypeScript, in nanoseconds (lower is faster)\n');
+  say(
+    table(
+      ['operation', 'reflect', 'exit', 'exit / reflect'],
+      rows.map((row) => [row.row, shown(row.reflect, 0), shown(row.exit, 0), shown(row.ratio, 2)]),
+    ),
+  );
+}
+
 const systems = findSystems();
 const v86 = wants('loops') ? await loadV86(values.v86) : undefined;
 const load = loadavg()[0];
 const compute = wants('compute') ? await measureCompute(rounds, systems) : undefined;
 const kernel = wants('kernel') ? await measureKernel(rounds, systems) : undefined;
+const faults = wants('faults') ? await measureFaults(rounds) : undefined;
 const loops = wants('loops') ? await measureLoops(rounds, v86) : undefined;
 
 const host = {
@@ -119,11 +131,12 @@ const host = {
   v86: v86?.version,
 };
 if (values.json === true) {
-  say(JSON.stringify({ host, rounds, compute, kernel, loops }, undefined, 2));
+  say(JSON.stringify({ host, rounds, compute, kernel, faults, loops }, undefined, 2));
 } else {
   say(`${host.cpu}, ${host.cpus} CPUs, load ${shown(load, 1)} at the start, Node ${host.node}; medians of ${rounds}`);
   if (compute !== undefined) showCompute(compute);
   if (kernel !== undefined) showKernel(kernel);
+  if (faults !== undefined) showFaults(faults);
   if (loops !== undefined) showLoops(loops);
   if (systems.qemu === undefined) say('\nQEMU is not installed: apt-get install qemu-system-x86');
   if (loops !== undefined && v86 === undefined) say('\nv86 is not installed: npm install --no-save v86');

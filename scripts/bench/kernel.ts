@@ -38,7 +38,7 @@ function reported(output: Output, name: string): number {
 }
 
 /** Every row is run twice in one boot, and the second time counts: the first warms the host's own compiler up. */
-function secondTime(output: Output, row: string): number {
+export function secondTime(output: Output, row: string): number {
   const lines = output.lines.filter(({ text }) => new RegExp(`(^|\\W)${row} `).test(text));
   const found = /([\d.]+) ns$/.exec(lines.at(-1)?.text ?? '');
   if (lines.length !== 2 || found === null) throw new Error(`Remus did not run 'bench ${row}' twice: ${output.errors}`);

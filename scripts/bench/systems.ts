@@ -63,15 +63,19 @@ const script = (commands: readonly string[]): string => `quiet run="${commands.j
 /** Runs `compute` as a process of the host. */
 export const native = (parameters: string): Promise<Output> => run(NATIVE, parameters.split(' '));
 
-function romulus(engine: 'translator' | 'interpreter'): GuestSystem {
+function romulus(engine: 'translator' | 'interpreter', ...options: string[]): GuestSystem {
+  const common = ['-m', `${MEMORY_MIB}M`, '--engine', engine, '--stats', ...options];
   const boot = (...parameters: string[]): Promise<Output> =>
-    run(process.execPath, [ROMULUS, 'run', '-m', `${MEMORY_MIB}M`, '--engine', engine, '--stats', ...parameters]);
+    run(process.execPath, [ROMULUS, 'run', ...common, ...parameters]);
   return {
     name: engine,
     remus: (commands) => boot('--initrd', INITRD, '--append', script(commands)),
     bare: (parameters) => boot('--kernel', KERNEL, '--append', parameters),
   };
 }
+
+/** The translator with one of the ways that page faults can take to the guest's handler. */
+export const faultWay = (way: 'reflect' | 'exit'): GuestSystem => romulus('translator', '--page-faults', way);
 
 const boot = (...parameters: string[]): Promise<Output> =>
   run(QEMU, ['-accel', 'tcg', '-m', `${MEMORY_MIB}M`, '-nographic', '-no-reboot', '-net', 'none', ...parameters]);

@@ -14,6 +14,7 @@ import {
   machineOptions,
   parseTraceItems,
   type EngineName,
+  type PageFaultWay,
   type OptionRow,
   type SignalRouteValue,
 } from '../options.js';
@@ -33,6 +34,7 @@ export interface RunOptions {
   readonly native?: boolean;
   readonly interrupts?: StrategyName;
   readonly engine?: EngineName;
+  readonly pageFaults?: PageFaultWay;
   readonly perfMap?: boolean;
   /** File for the listing of fragments. */
   readonly dumpFragments?: string;

@@ -129,6 +129,7 @@ function toMachineOptions(options: RunOptions): MachineOptions {
     ...(native !== undefined && { native }),
     ...(interrupts !== undefined && { interrupts }),
     ...(engine !== undefined && { engine }),
+    ...(options.pageFaults !== undefined && { pageFaults: options.pageFaults }),
     ...(options.perfMap !== undefined && { perfMap: options.perfMap }),
     ...(options.dumpFragments !== undefined && { dumpFragments: options.dumpFragments }),
     ...(maskSignals !== undefined && { maskSignals }),

@@ -89,6 +89,7 @@ export function formatTranslator(statistics: TranslatorStatistics): string {
       ['times entered', group(statistics.enters)],
       ...Object.entries(exits).map(([reason, count]) => [`  left: ${reason}`, group(count)]),
       ['instructions run in the addon', group(statistics.shortcuts)],
+      ['page faults handed on in the addon', group(statistics.reflections)],
       ['faults that mapped pages', group(statistics.windowFaults)],
       ['changes of window', group(statistics.windowSwitches)],
       ['windows checked after a flush', group(statistics.windowChecks)],

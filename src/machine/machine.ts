@@ -17,7 +17,14 @@ import { Worker } from 'node:worker_threads';
 import { ConfigError, HostError, RomulusError } from '../errors.js';
 import { loadNative, type Native } from '../native.js';
 import { routableSignal } from '../hostSignals.js';
-import { checkIrq, checkMachineOptions, DEFAULT_MEMORY_BYTES, type EngineName, type HostSignal } from '../options.js';
+import {
+  checkIrq,
+  checkMachineOptions,
+  DEFAULT_MEMORY_BYTES,
+  type EngineName,
+  type HostSignal,
+  type PageFaultWay,
+} from '../options.js';
 import type { TraceItem } from '../interp/trace.js';
 import { log } from '../log.js';
 import { Latencies, LATENCIES_BYTES, type LatencySummary } from '../irq/latency.js';
@@ -76,6 +83,8 @@ export interface MachineOptions {
   readonly native?: boolean;
   /** What runs the guest. Default 'auto': the translator where the host allows it, else the interpreter. */
   readonly engine?: EngineName;
+  /** Who hands page faults of translated code to the guest's handler, see docs/interrupts.md. Default 'reflect': the addon. */
+  readonly pageFaults?: PageFaultWay;
   /** Writes /tmp/perf-PID.map, by which Linux perf names translated code. Needs the translator. */
   readonly perfMap?: boolean;
   /** File that gets a listing of each piece of translated code as it is made. Needs the translator; slow. */
@@ -267,6 +276,7 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
       rom: this._options.rom ?? true,
       interrupts: this._options.interrupts ?? 'virtual-mask',
       engine: this._options.engine ?? 'auto',
+      pageFaults: this._options.pageFaults ?? 'reflect',
       fragments:
         this._options.perfMap === true || this._options.dumpFragments !== undefined
           ? { perfMap: this._options.perfMap === true, dumpFile: this._options.dumpFragments }

@@ -1,7 +1,7 @@
 /** What the main thread and a vCPU's worker say to each other. Bytes go through `byteRing.ts`, events through the state block. */
 import type { TraceItem } from '../interp/trace.js';
 import type { StrategyName } from '../irq/strategies/index.js';
-import type { EngineName } from '../options.js';
+import type { EngineName, PageFaultWay } from '../options.js';
 import type { Profile } from '../profile/sampler.js';
 import type { TranslatorStatistics } from '../translator/stats.js';
 import type { ExitReason } from '../vcpu/layout.js';
@@ -41,6 +41,7 @@ export interface WorkerSetup {
   readonly rom: boolean;
   readonly interrupts: StrategyName;
   readonly engine: EngineName;
+  readonly pageFaults: PageFaultWay;
   /** What is to be written about fragments; undefined: nothing. */
   readonly fragments: { readonly perfMap: boolean; readonly dumpFile: string | undefined } | undefined;
   readonly latencies: SharedArrayBuffer;

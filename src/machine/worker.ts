@@ -53,7 +53,10 @@ function main(setup: WorkerSetup, disassemble: HostDisassembler | undefined): vo
       host,
       fpu,
       translator: engine.open,
-      translatorOptions: { onFragment: fragmentLog && ((made) => fragmentLog!.note(made)) },
+      translatorOptions: {
+        onFragment: fragmentLog && ((made) => fragmentLog!.note(made)),
+        reflectFaults: setup.pageFaults === 'reflect',
+      },
       rom: setup.rom,
       interrupts: setup.interrupts,
       latencies: setup.latencies,

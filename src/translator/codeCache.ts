@@ -10,16 +10,16 @@
  */
 import { type Fragment, type Link, LinkKind } from './fragment.js';
 import type { TranslatorHost } from './host.js';
+import { SideTable } from './sideTable.js';
 import { Stub, STUBS_BYTES } from './stubs.js';
 
 /** Fragments begin at multiples of this. */
 const ALIGNMENT = 16;
 
 /**
- * Limits between two drops of everything: more than a kernel and its programs have in use. Side entries take 8 bytes each, a fragment with
- * what chains it some 400, and a page 16 KiB in the jump table of each window that runs it.
+ * Limits between two drops of everything: more than a kernel and its programs have in use. A fragment takes some 400 bytes with
+ * what chains it, and a page 16 KiB in the jump table of each window that runs it.
  */
-export const MAX_SIDE_ENTRIES = 1 << 20;
 const MAX_FRAGMENTS = 1 << 18;
 const MAX_PAGES = 1 << 13;
 
@@ -35,9 +35,6 @@ export interface Placed {
   readonly end: number;
   readonly usesFpu: boolean;
   readonly liveEntry: number;
-  /** Its part of the side table: first entry, and the one behind its last. */
-  readonly side: number;
-  readonly sideEnd: number;
   readonly instructions: number;
   readonly interpretsFirst: boolean;
 }
@@ -68,11 +65,9 @@ export class CodeCache {
 
   private readonly _view: DataView;
   private _end = STUBS_BYTES;
-  /** Fragments in the order of their offsets, dropped ones too. */
-  private _placed: Placed[] = [];
-  /** The side tables of all fragments in the same order, in pairs: offset in the fragment, guest EIP. Grows up to its limit. */
-  private _side = new Int32Array(2 * 4096);
-  private _sideEnd = 0;
+  /** Fragments in the buffer, dropped ones too. */
+  private _count = 0;
+  private readonly _side: SideTable;
   /** By physical page number: code at CPL 0, code at CPL 3. */
   private readonly _kernel: (PageCode | undefined)[] = [];
   private readonly _user: (PageCode | undefined)[] = [];
@@ -88,6 +83,7 @@ export class CodeCache {
   ) {
     const { code } = _host;
     this._view = new DataView(code.buffer, code.byteOffset, code.byteLength);
+    this._side = new SideTable(_host.side);
     this._kernel = new Array<PageCode | undefined>(pageCount).fill(undefined);
     this._user = new Array<PageCode | undefined>(pageCount).fill(undefined);
   }
@@ -129,12 +125,11 @@ export class CodeCache {
       end: this._end,
       usesFpu: fragment.usesFpu,
       liveEntry: fragment.liveEntry,
-      side: this._sideEnd,
-      sideEnd: this._keepSide(fragment),
       instructions: fragment.instructions,
       interpretsFirst: fragment.interpretsFirst,
     };
-    this._placed.push(placed);
+    this._side.add(offset, fragment.side);
+    this._count++;
     const pages = user ? this._user : this._kernel;
     const page = (pages[pageNumber] ??= new PageCode());
     this._pages.add(pageNumber);
@@ -161,25 +156,7 @@ export class CodeCache {
    * @returns its EIP, or undefined when no fragment is there
    */
   eipAt(offset: number): number | undefined {
-    let low = 0;
-    let high = this._placed.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this._placed[middle].offset <= offset) low = middle + 1;
-      else high = middle;
-    }
-    const placed = low === 0 ? undefined : this._placed[low - 1];
-    if (placed === undefined || offset >= placed.end) return undefined;
-    const inside = offset - placed.offset;
-    const { side, sideEnd } = placed;
-    low = side;
-    high = sideEnd;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this._side[2 * middle] <= inside) low = middle + 1;
-      else high = middle;
-    }
-    return low === side ? placed.eip : this._side[2 * low - 1];
+    return offset < this._end ? this._side.eipAt(offset) : undefined;
   }
 
   /** Drops the fragments of a physical page, and those that end in it. */
@@ -203,34 +180,18 @@ export class CodeCache {
       this._user[pageNumber] = undefined;
     }
     this._pages.clear();
-    this._placed = [];
+    this._count = 0;
     this._end = STUBS_BYTES;
-    this._sideEnd = 0;
+    this._side.clear();
     this._host.dropAllCode();
   }
 
   private _isOverLimit(fragment: Fragment, pageNumber: number): boolean {
     return (
-      this._sideEnd + fragment.side.length > MAX_SIDE_ENTRIES ||
-      this._placed.length >= MAX_FRAGMENTS ||
+      !this._side.hasRoom(fragment.side.length) ||
+      this._count >= MAX_FRAGMENTS ||
       (this._pages.size >= MAX_PAGES && !this._pages.has(pageNumber))
     );
-  }
-
-  /** @returns index behind the last entry */
-  private _keepSide({ side }: Fragment): number {
-    const end = this._sideEnd + side.length;
-    if (2 * end > this._side.length) {
-      const larger = new Int32Array(Math.max(2 * this._side.length, 2 * end));
-      larger.set(this._side);
-      this._side = larger;
-    }
-    side.forEach(({ hostOffset, guestEip }, index) => {
-      this._side[2 * (this._sideEnd + index)] = hostOffset;
-      this._side[2 * (this._sideEnd + index) + 1] = guestEip;
-    });
-    this._sideEnd = end;
-    return end;
   }
 
   private _link(link: Link, placed: Placed, page: PageCode, chained: boolean): void {

@@ -8,6 +8,7 @@
  *     enter   in the window of this address space and privilege, until an exit
  *     exit    miss: find again · attention: back to the run loop · interpret, slow: one instruction · fault: deliver #PF
  *
+ * Most page faults of the guest's own do not get here: native/reflect.cc hands them to the guest's handler.
  * State lies in the state block at every exit, so each side takes over from the other at any instruction.
  * Read before: docs/how-it-works.md, `fragment.ts`, `windows.ts`, `codeCache.ts`. Read after: `frontend.ts`.
  */
@@ -74,6 +75,8 @@ export interface TranslatorOptions {
   readonly maxInstructions?: number | undefined;
   /** How often a page may be dropped soon after it was translated before it is the interpreter's for a while. Infinity: always. */
   readonly stormDrops?: number | undefined;
+  /** Whether page faults go to the guest's handler without coming here, where they can. Default true. */
+  readonly reflectFaults?: boolean | undefined;
 }
 
 export class Translator {
@@ -115,6 +118,7 @@ export class Translator {
     this._chained = this._maxInstructions > 1;
     this._stormDrops = options.stormDrops ?? STORM_DROPS;
     this._onFragment = options.onFragment;
+    this._cpu.words[Word.ReflectFaults] = (options.reflectFaults ?? true) ? 1 : 0;
     this.cache = new CodeCache(host, this._phys.sizeBytes >>> 12);
     this.windows = new Windows(
       this._cpu.words,
@@ -193,6 +197,7 @@ export class Translator {
       exits: Object.fromEntries(names.map((name, reason) => [name, this._exits[reason]])),
       interpreted: [...this._counts].map(([what, count]) => ({ what, count })).sort((a, b) => b.count - a.count),
       shortcuts: read64(this._cpu.words, Word.Shortcuts),
+      reflections: read64(this._cpu.words, Word.Reflections),
       windowFaults: read64(this._cpu.words, Word.WindowFaults),
       windowSwitches: windows.switches,
       windowChecks: windows.checks,

@@ -19,6 +19,8 @@ export interface TranslatorUsage {
 export interface TranslatorHost {
   /** The code buffer, to write; stubs stand at its start. */
   readonly code: Uint8Array;
+  /** The words of the side table (`sideTable.ts`), to write. */
+  readonly side: Int32Array;
   /** Runs translated code at `Word.XlateEntry` in the selected window until an exit (`Word.XlateExit`). */
   readonly enter: () => void;
   /**

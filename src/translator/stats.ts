@@ -14,6 +14,8 @@ export interface TranslatorStatistics {
   readonly interpreted: readonly { readonly what: string; readonly count: number }[];
   /** Instructions that native/shortcut.cc ran in the interpreter's place. */
   readonly shortcuts: number;
+  /** Page faults that native/reflect.cc handed to the guest's handler; `exits.fault` has the others. */
+  readonly reflections: number;
   /** Faults that mapped pages into windows. */
   readonly windowFaults: number;
   readonly windowSwitches: number;

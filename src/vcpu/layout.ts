@@ -195,6 +195,10 @@ export const enum Word {
   GsAway = 852,
   /** Instructions that native/shortcut.cc has run, 64 bits. */
   Shortcuts = 838,
+  /** Not 0: native/reflect.cc hands page faults to the guest's handler where it can. */
+  ReflectFaults = 842,
+  /** Page faults that it has handed over, 64 bits. */
+  Reflections = 844,
 
   // Interrupt strategies (irq/strategies/).
   /** `Strategy` that the machine runs under. */

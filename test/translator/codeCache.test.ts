@@ -1,8 +1,9 @@
 /** What the code cache keeps is bounded, and a host instruction leads back to the guest's before and after everything was dropped. */
 import assert from 'node:assert/strict';
-import { CodeCache, MAX_SIDE_ENTRIES } from '../../src/translator/codeCache.js';
+import { CodeCache } from '../../src/translator/codeCache.js';
 import type { Fragment } from '../../src/translator/fragment.js';
 import type { TranslatorHost } from '../../src/translator/host.js';
+import { MAX_SIDE_ENTRIES, SIDE_TABLE_WORDS } from '../../src/translator/sideTable.js';
 
 const CODE_BYTES = 8;
 
@@ -27,7 +28,8 @@ function fragmentAt(guestStart: number, entries: number): Fragment {
 describe('translator: the code cache', () => {
   it('drops everything before it holds too many side entries, and begins anew', () => {
     let drops = 0;
-    const host = { code: new Uint8Array(4 << 20), dropCode: () => undefined, dropAllCode: () => drops++ };
+    const side = new Int32Array(SIDE_TABLE_WORDS);
+    const host = { code: new Uint8Array(4 << 20), side, dropCode: () => undefined, dropAllCode: () => drops++ };
     const cache = new CodeCache(host as unknown as TranslatorHost, 0x1000);
     const perFragment = 1024;
     const count = MAX_SIDE_ENTRIES / perFragment;
@@ -52,7 +54,8 @@ describe('translator: the code cache', () => {
 
   it('drops everything before it holds code of too many pages', () => {
     let drops = 0;
-    const host = { code: new Uint8Array(4 << 20), dropCode: () => undefined, dropAllCode: () => drops++ };
+    const side = new Int32Array(SIDE_TABLE_WORDS);
+    const host = { code: new Uint8Array(4 << 20), side, dropCode: () => undefined, dropAllCode: () => drops++ };
     const cache = new CodeCache(host as unknown as TranslatorHost, 0x10000);
     const maxPages = 0x2000;
     for (let page = 0; page < maxPages; page++) cache.place(fragmentAt(page << 12, 1), page, false, true);

@@ -85,7 +85,17 @@ describe('options', () => {
       machineOptions.map(({ key }) => key),
       [
         ...['kernel', 'bios', 'initrd', 'append', 'memoryBytes', 'signals', 'rom', 'native'],
-        ...['engine', 'perfMap', 'dumpFragments', 'interrupts', 'maskSignals', 'profileHz', 'trace', 'signal'],
+        ...[
+          'engine',
+          'pageFaults',
+          'perfMap',
+          'dumpFragments',
+          'interrupts',
+          'maskSignals',
+          'profileHz',
+          'trace',
+          'signal',
+        ],
       ],
     );
   });
@@ -122,6 +132,7 @@ describe('options', () => {
       'BAD_SIGNAL_KIND',
       /give realtime or standard/,
     ],
+    ['a way of page faults that is none', { kernel: 'k', pageFaults: 'x' }, 'BAD_PAGE_FAULTS', /give reflect or exit/],
     ['a profile of no samples', { kernel: 'k', profileHz: 0 }, 'BAD_PROFILE_RATE', /give 1 to 20000/],
     ['a fractional irq', { kernel: 'k', signals: [{ signal: 'SIGUSR1', irq: 1.5 }] }, 'BAD_IRQ', /irq 1.5/],
     [

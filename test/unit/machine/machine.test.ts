@@ -216,3 +216,21 @@ function multiboot(code: readonly number[]): Uint8Array {
   image.writeUInt32LE(start + 0x10, 0x40 + 4 * 7);
   return image;
 }
+
+describe('machine/machine with page faults', () => {
+  for (const pageFaults of ['reflect', 'exit'] as const) {
+    it(`contains what programs do wrong, and pages on demand: ${pageFaults}`, async () => {
+      const { machine, screen } = make({ engine: 'translator', pageFaults });
+      await machine.start();
+      await screen.shows('remus# ');
+      machine.console.write('fault\n');
+      await screen.shows('all ');
+      await screen.shows('remus# ');
+      await halt(machine);
+      assert.doesNotMatch(screen.text, /NOT contained/i);
+      assert.ok((screen.text.match(/ contained\s*$/gm) ?? []).length >= 40, screen.text);
+      const { reflections, exits } = machine.translatorStatistics()!;
+      assert.ok(pageFaults === 'reflect' ? reflections > exits.fault : reflections === 0 && exits.fault > 0);
+    });
+  }
+});

@@ -1,0 +1,123 @@
+/*
+ * A vCPU between two instructions, as native code sees it: words of the state block, and guest memory through the page tables. The
+ * instructions and exceptions that run in native code (gate.cc, shortcut.cc) are made of it; each of its methods refuses what is not plain,
+ * and the interpreter, whose memory they share, then does the same work with all its rules.
+ * Read before: translator.h, walk.cc. Read after: gate.cc.
+ */
+#ifndef ROMULUS_MACHINE_H
+#define ROMULUS_MACHINE_H
+
+#include "state.h"
+#include "translator.h"
+
+namespace romulus {
+
+/* Bits of EFLAGS (SDM 1, "EFLAGS Register"). */
+namespace eflag {
+constexpr std::uint32_t Tf = 0x100;
+constexpr std::uint32_t If = 0x200;
+constexpr std::uint32_t Nt = 0x4000;
+constexpr std::uint32_t Rf = 0x10000;
+constexpr std::uint32_t Vm = 0x20000;
+constexpr std::uint32_t Ac = 0x40000;
+/* Bit 1. */
+constexpr std::uint32_t AlwaysOne = 2;
+}  // namespace eflag
+
+/* Segment numbers as in src/x86/instruction.ts. */
+namespace segment {
+constexpr unsigned Es = 0, Cs = 1, Ss = 2, Ds = 3, Fs = 4, Gs = 5, Tr = 7;
+}  // namespace segment
+
+class Machine {
+ public:
+  explicit Machine(Translator &translator) : _translator(translator), _state(translator.state) {}
+
+  std::uint32_t get(std::size_t word) const { return static_cast<std::uint32_t>(*word32(_state, word)); }
+  void set(std::size_t word, std::uint32_t value) { *word32(_state, word) = static_cast<std::int32_t>(value); }
+
+  std::uint32_t segmentField(unsigned number, std::size_t field) const {
+    return get(word::Segments + number * 16 + field);
+  }
+
+  bool user() const { return get(word::Cpl) == 3; }
+
+  /* Memory at a linear address, for `bytes` within one page; null where the access is not plain. */
+  char *reach(std::uint32_t linear, std::uint32_t bytes, bool write, bool asUser) const {
+    if ((linear & 0xfff) + bytes > kPageBytes) return nullptr;
+    Walk found{};
+    std::uint32_t error = 0;
+    if (walk(_translator, linear, write, asUser, true, &found, &error) != WalkResult::Ok) return nullptr;
+    const std::uint8_t direct = _translator.direct[found.frame >> 12];
+    if ((direct & (write ? direct::Write : direct::Read)) == 0) return nullptr;
+    return static_cast<char *>(_translator.ram->host) + (found.frame | (linear & 0xfff));
+  }
+
+  bool physOf(std::uint32_t linear, std::uint32_t *phys) const {
+    Walk found{};
+    std::uint32_t error = 0;
+    if (walk(_translator, linear, false, user(), true, &found, &error) != WalkResult::Ok) return false;
+    *phys = found.frame | (linear & 0xfff);
+    return true;
+  }
+
+  /* A descriptor of the GDT; false for null and LDT selectors and outside the table. */
+  bool descriptor(std::uint32_t selector, std::uint32_t *low, std::uint32_t *high) const {
+    const std::uint32_t offset = selector & 0xfff8;
+    if ((selector & 4) != 0 || offset == 0 || offset + 7 > get(word::GdtrLimit)) return false;
+    const char *entry = reach(get(word::GdtrBase) + offset, 8, false, false);
+    if (entry == nullptr) return false;
+    *low = load(entry);
+    *high = load(entry + 4);
+    return true;
+  }
+
+  static std::uint32_t load(const char *at) {
+    std::uint32_t value;
+    __builtin_memcpy(&value, at, 4);
+    return value;
+  }
+
+  static void store(char *at, std::uint32_t value) { __builtin_memcpy(at, &value, 4); }
+
+  void setSegment(unsigned number, std::uint32_t selector, std::uint32_t low, std::uint32_t high) {
+    const std::size_t at = word::Segments + number * 16;
+    set(at + segment_word::Selector, selector & 0xffff);
+    set(at + segment_word::Base, baseOf(low, high));
+    set(at + segment_word::Limit, limitOf(low, high));
+    set(at + segment_word::Access, (high >> 8) & 0xf0ff);
+    set(word::XlateRefresh, 1);
+  }
+
+  static std::uint32_t baseOf(std::uint32_t low, std::uint32_t high) {
+    return (low >> 16) | ((high & 0xff) << 16) | (high & 0xff000000);
+  }
+
+  static std::uint32_t limitOf(std::uint32_t low, std::uint32_t high) {
+    const std::uint32_t raw = (low & 0xffff) | (high & 0xf0000);
+    return (high & 0x800000) != 0 ? (raw << 12) | 0xfff : raw;
+  }
+
+  static bool isFlat(std::uint32_t low, std::uint32_t high) { return baseOf(low, high) == 0 && limitOf(low, high) == 0xffffffff; }
+
+  Translator &translator() { return _translator; }
+  void *state() { return _state; }
+
+ private:
+  Translator &_translator;
+  void *_state;
+};
+
+/* Present, accessed, 32-bit, flat code of this privilege, not conforming. */
+inline bool isPlainCode(std::uint32_t low, std::uint32_t high, std::uint32_t dpl) {
+  return (high & 0x409d00) == 0x409900 && ((high >> 13) & 3) == dpl && Machine::isFlat(low, high);
+}
+
+/* Present, accessed, writable, flat data of this privilege, expand-up, 32-bit. */
+inline bool isPlainStack(std::uint32_t low, std::uint32_t high, std::uint32_t dpl) {
+  return (high & 0x409f00) == 0x409300 && ((high >> 13) & 3) == dpl && Machine::isFlat(low, high);
+}
+
+}  // namespace romulus
+
+#endif
