@@ -63,12 +63,13 @@ interface Scan {
   readonly end: number;
 }
 
-/** @returns the instruction, or why it is none: `CROSSES`, or the fault that the interpreter will meet */
-function decodeAt(source: PageSource): Instruction | Error {
+/** @returns the instruction; `CROSSES`; or undefined where decoding it is a fault, which the interpreter will meet */
+function decodeAt(source: PageSource): Instruction | Error | undefined {
   try {
     return decode(source, 4);
   } catch (error) {
-    if (error === CROSSES || error instanceof GuestFault) return error as Error;
+    if (error === CROSSES) return CROSSES;
+    if (error instanceof GuestFault) return undefined;
     throw error;
   }
 }

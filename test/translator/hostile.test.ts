@@ -76,6 +76,14 @@ describe('translator: programs that try to break it', () => {
     both(program, {}, ({ translated }) => assert.equal(translated.words[Word.Ecx], 1));
   });
 
+  it('faults at an instruction that is too long, inside a page and across its end', () => {
+    const long = [...Array<number>(15).fill(0x66), 0x90];
+    both(long, {}, ({ translated }) => assert.equal(translated.words[Word.Ebp], 13));
+    const crossing = [0xb9, ...d(0x13ff8), 0xff, 0xe1];
+    const prepare = ({ phys }: Machine): void => phys.load(0x13ff8, Uint8Array.from(long));
+    both(crossing, { prepare }, ({ translated }) => assert.equal(translated.words[Word.Ebp], 13));
+  });
+
   it('meets the end of a page whose next page is absent', () => {
     // jmp 0x13ffe, where the first two bytes of mov eax, imm32 stand
     const program = [...PAGING_ON, 0xb9, ...d(0x13ffe), 0xff, 0xe1];
