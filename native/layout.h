@@ -266,6 +266,7 @@ constexpr std::int32_t TripleFault = 3;
 constexpr std::int32_t DeadHalt = 4;
 constexpr std::int32_t Killed = 5;
 constexpr std::int32_t Stopped = 6;
+constexpr std::int32_t Panicked = 7;
 }  // namespace exit_reason
 
 /* Values of word::XlateExit. */

@@ -4,6 +4,7 @@
  * Kinds, in the order they are looked for: Multiboot 1, Linux bzImage, plain i386 ELF (entered like Linux' vmlinux).
  * Read before: `plan.ts`, `multiboot.ts`, `bzimage.ts`. Read after: `../machine/board.ts`.
  */
+import { ACPI_TABLES_PHYS, acpiTables } from './acpi.js';
 import type { PhysMemory } from '../memory/phys.js';
 import { Word } from '../vcpu/layout.js';
 import { enterProtectedFlat } from '../vcpu/powerOn.js';
@@ -43,7 +44,7 @@ export function planBoot(image: BootImage, ramBytes: number): BootPlan {
 }
 
 /**
- * Loads `image` into guest memory and leaves the vCPU before the kernel's first instruction.
+ * Loads `image` into guest memory, with the ACPI tables that a BIOS would have left there, and leaves the vCPU before the kernel's first instruction.
  *
  * @returns the kind of kernel that was found
  * @throws ConfigError as `planBoot`, before anything has changed
@@ -54,6 +55,7 @@ export function loadKernel(target: BootTarget, image: BootImage): BootKind {
     target.phys.load(piece.phys, piece.bytes);
     zero(target.phys, piece.phys + piece.bytes.length, piece.sizeBytes - piece.bytes.length);
   }
+  target.phys.load(ACPI_TABLES_PHYS, acpiTables());
   enter(target.cpu, plan.entry);
   return plan.kind;
 }

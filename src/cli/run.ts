@@ -29,7 +29,7 @@ export const EXIT_STATUS_HELP = `Exit status:
   1    the kernel cannot be booted, or the host lacks something
   2    wrong usage
   4    the guest asked for a reset; it is not started again
-  70   the guest died: triple fault, halt with interrupts off, broken contract
+  70   the guest died: kernel panic, triple fault, halt with interrupts off, broken contract
   124  --timeout
   128+ number of the signal that ended Romulus`;
 

@@ -53,6 +53,10 @@ const enum ResetBits {
   Writable = HardReset | ResetCpu,
 }
 
+export const RESET_CONTROL_PORT = 0xcf9;
+/** What to write there for a reset of everything. */
+export const RESET_WHOLE_BOARD = ResetBits.HardReset | ResetBits.ResetCpu;
+
 /** Port 0xCF9. One port only: a doubleword at 0xCF8 is a PCI address and no reset. */
 export class ResetControl implements PortDevice {
   readonly width = 1;

@@ -30,6 +30,7 @@ const enum Command {
   WriteCommandByte = 0x60,
   DisableAux = 0xa7,
   EnableAux = 0xa8,
+  AuxInterfaceTest = 0xa9,
   SelfTest = 0xaa,
   InterfaceTest = 0xab,
   DisableKeyboard = 0xad,
@@ -52,6 +53,8 @@ const enum OutputPort {
 
 const SELF_TEST_PASSED = 0x55;
 const INTERFACE_GOOD = 0x00;
+/** Answer of an interface test: the data line is stuck high. */
+const INTERFACE_DATA_HIGH = 0x04;
 /** What the controller puts into the buffer when no keyboard answers: "resend", with the timeout bit. */
 const NO_ANSWER = 0xfe;
 /** Not locked, no manufacturing jumper. */
@@ -114,6 +117,10 @@ export class I8042 {
       case Command.InterfaceTest:
         this._answer(INTERFACE_GOOD);
         break;
+      case Command.AuxInterfaceTest:
+        // Deviation: an AT controller does not answer, and whoever looks for a mouse port waits half a second for that.
+        this._answer(INTERFACE_DATA_HIGH);
+        break;
       case Command.DisableKeyboard:
         this._commandByte |= CommandByte.KeyboardDisabled;
         break;
@@ -160,9 +167,10 @@ export class I8042 {
         if (!(value & OutputPort.NotReset)) this._reset();
         break;
       case Command.WriteOutputBuffer:
+      case Command.WriteAuxOutputBuffer:
+        // Deviation as above; without the bit for it in the status register, this is no byte of a mouse.
         this._answer(value);
         break;
-      case Command.WriteAuxOutputBuffer:
       case Command.WriteAux:
         // No mouse port: the byte goes nowhere.
         break;

@@ -5,12 +5,20 @@
  * Read before: docs/how-it-works.md. Read after: `runLoop.ts`, which runs it.
  */
 import { AccountsPort } from '../devices/accounts.js';
-import { AcpiPower } from '../devices/acpiPower.js';
+import { ACPI_PORT_BASE, ACPI_PORT_COUNT, ACPI_SCI_IRQ, AcpiPower } from '../devices/acpiPower.js';
 import { PortBus, type PortDevice } from '../devices/bus.js';
-import { DebugConsole, DebugExit, PostPort, ResetControl, SystemControlA } from '../devices/debugPorts.js';
+import {
+  DebugConsole,
+  DebugExit,
+  PostPort,
+  RESET_CONTROL_PORT,
+  ResetControl,
+  SystemControlA,
+} from '../devices/debugPorts.js';
 import { I8042 } from '../devices/i8042.js';
 import { I8254 } from '../devices/i8254.js';
 import { Mc146818 } from '../devices/mc146818.js';
+import { PVPANIC_PORT, Pvpanic } from '../devices/pvpanic.js';
 import { type SerialBackend, Uart16550 } from '../devices/uart16550.js';
 import { Interpreter } from '../interp/interpreter.js';
 import type { Tracer } from '../interp/trace.js';
@@ -134,9 +142,24 @@ export class Board {
     this._attach('isa-debug-exit', 0xf4, 4, new DebugExit((status) => this._debugExit(status)));
     this._attach('16550 COM1', 0x3f8, 8, this.uart);
     this._attach('8259 ELCR', 0x4d0, 2, this.pic.elcrPorts);
-    this._attach('ACPI power', 0x604, 2, new AcpiPower(() => this.ending.end(ExitReason.Shutdown)));
+    this._attach(
+      'pvpanic',
+      PVPANIC_PORT,
+      1,
+      new Pvpanic(
+        () => this.ending.end(ExitReason.Panicked),
+        () => log.machine('the guest kernel panicked and goes on with a crash kernel'),
+      ),
+    );
+    const powerOff = (): void => this.ending.end(ExitReason.Shutdown);
+    this._attach(
+      'ACPI power',
+      ACPI_PORT_BASE,
+      ACPI_PORT_COUNT,
+      new AcpiPower(lines.trigger(ACPI_SCI_IRQ), this.deadlines, powerOff),
+    );
     this._attach('event accounts', 0x6a0, 8, new AccountsPort(this.pic.accounts));
-    this._attach('reset control', 0xcf9, 1, new ResetControl(reset));
+    this._attach('reset control', RESET_CONTROL_PORT, 1, new ResetControl(reset));
 
     // The ROM, and what runs the guest.
     const rom = new Rom(
@@ -149,7 +172,7 @@ export class Board {
           line.set(true);
           line.set(false);
         },
-        shutdown: () => this.ending.end(ExitReason.Shutdown),
+        shutdown: powerOff,
         reboot: reset,
       },
       this.phys.sizeBytes,

@@ -17,6 +17,7 @@ const STATUS: Record<ExitReason, number> = {
   [ExitReason.DeadHalt]: 70,
   [ExitReason.Killed]: 70,
   [ExitReason.Stopped]: 0,
+  [ExitReason.Panicked]: 70,
 };
 
 const MESSAGE: Record<ExitReason, string> = {
@@ -24,9 +25,11 @@ const MESSAGE: Record<ExitReason, string> = {
   [ExitReason.Shutdown]: 'the guest powered off',
   [ExitReason.Reboot]: 'the guest asked for a reset',
   [ExitReason.TripleFault]: 'triple fault: an exception could not be delivered, nor the double fault that followed',
-  [ExitReason.DeadHalt]: 'the guest halted with interrupts disabled: nothing can wake it',
+  [ExitReason.DeadHalt]:
+    'the guest halted with interrupts disabled: nothing can wake it; it was told to halt, or knew no way to power off (ACPI, the VMI ROM)',
   [ExitReason.Killed]: 'the guest was killed',
   [ExitReason.Stopped]: 'stopped by the host',
+  [ExitReason.Panicked]: 'the guest kernel panicked; its console says why',
 };
 
 export class Ending {

@@ -293,4 +293,6 @@ export enum ExitReason {
   Killed = 5,
   /** The host asked (stop(), Ctrl-A x, a signal). */
   Stopped = 6,
+  /** The guest kernel said so (pvpanic). */
+  Panicked = 7,
 }

@@ -75,13 +75,17 @@ describe('I8042', () => {
     assert.equal(bench.irq1.level, false);
   });
 
-  it('has no mouse port to echo or answer', () => {
+  it('has no mouse port, and says so at once', () => {
     const bench = new Bench();
-    for (const command of [0xd3, 0xd4, 0xa9]) {
-      bench.command(command);
-      if (command !== 0xa9) bench.writeData(0x5a);
-      assert.equal(bench.status() & 0x01, 0, command.toString(16));
-    }
+    bench.command(0xd4);
+    bench.writeData(0xff);
+    assert.equal(bench.status() & 0x01, 0, 'no mouse answers');
+    bench.command(0xd3);
+    bench.writeData(0x5a);
+    assert.equal(bench.status() & 0x21, 0x01, 'an echo, but not of a mouse port');
+    assert.equal(bench.data(), 0x5a);
+    bench.command(0xa9);
+    assert.equal(bench.data(), 0x04);
   });
 
   it('resets the machine by pulse and by output port', () => {
