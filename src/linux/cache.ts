@@ -65,7 +65,8 @@ export class Cache {
     } catch (error) {
       throw this.explain(error);
     } finally {
-      await rm(temporary, { recursive: true, force: true });
+      // What cannot be removed now, a later run removes.
+      await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
     }
   }
 

@@ -7,6 +7,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { ConfigError } from '../errors.js';
 import type { FileOption } from '../machine/machine.js';
 import { AptArchive, hasApt } from './aptArchive.js';
@@ -143,12 +144,16 @@ export async function prepareLinux(cache: Cache, options: LinuxOptions, task: Ta
   };
 }
 
+/** The program that runs commands for the host; it lies next to the compiled program. */
+const AGENT = fileURLToPath(new URL('../../guest/romulus-agent', import.meta.url));
+
 async function packInitramfs(debian: DebianFiles, options: LinuxOptions): Promise<Uint8Array> {
   return initramfs({
     busybox: await readFile(debian.busybox),
     applets: await busyboxApplets(debian.busybox),
     // A kernel of the user's own has other modules, if any.
     modules: options.kernel === undefined ? debian.kernelFolder : undefined,
+    agent: existsSync(AGENT) ? await readFile(AGENT) : undefined,
     root: options.root,
   });
 }

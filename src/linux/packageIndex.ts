@@ -111,17 +111,18 @@ export class PackageIndex {
    */
   closure(names: readonly string[]): Package[] {
     const chosen = new Map<string, Package>();
-    const queue = [...names];
-    for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
+    const choose = (name: string): void => {
       const found = this.get(name);
-      if (chosen.has(found.name)) continue;
       chosen.set(found.name, found);
-      for (const alternatives of found.needs) {
+    };
+    names.forEach(choose);
+    // The loop also meets what is chosen while it runs.
+    for (const { needs } of chosen.values())
+      for (const alternatives of needs) {
         const isMet = alternatives.some((each) => chosen.has(this.find(each)?.name ?? ''));
         const choice = alternatives.find((each) => this.find(each) !== undefined) ?? alternatives[0];
-        if (!isMet && choice !== undefined) queue.push(choice);
+        if (!isMet && choice !== undefined) choose(choice);
       }
-    }
     return [...chosen.values()];
   }
 

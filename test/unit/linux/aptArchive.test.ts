@@ -1,0 +1,48 @@
+/** Reading the host's sources of packages. */
+import assert from 'node:assert/strict';
+import { chooseEntries, parseDeb822, parseOneLine } from '../../../src/linux/aptArchive.js';
+
+const main = { components: ['main'] };
+
+describe('sources of packages', () => {
+  it('reads the one-line style', () => {
+    const text = `# comment\ndeb-src http://a.example/debian bookworm main\n
+deb http://a.example/debian bookworm main contrib # words
+deb [ arch=i386,amd64 signed-by=/k.gpg ] https://b.example/x stable  main`;
+    assert.deepEqual(parseOneLine(text), [
+      { uri: 'http://a.example/debian', suite: 'bookworm', components: ['main', 'contrib'] },
+      { uri: 'https://b.example/x', suite: 'stable', components: ['main'], signedBy: '/k.gpg' },
+    ]);
+  });
+
+  it('reads the style of stanzas', () => {
+    const text = `# comment\nTypes: deb deb-src\nURIs: http://a.example/debian http://b.example/debian\nSuites: bookworm\n bookworm-updates
+Components: main\n# comment inside\nSigned-By: /k.gpg\n\nTypes: deb-src\nURIs: u\nSuites: s\nComponents: main
+\nEnabled: no\nTypes: deb\nURIs: u\nSuites: s\nComponents: main\n
+Types: deb\nURIs: http://c.example/\nSuites: sid\nComponents: main\nSigned-By:\n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n xyz\n`;
+    assert.deepEqual(parseDeb822(text), [
+      { uri: 'http://a.example/debian', suite: 'bookworm', ...main, signedBy: '/k.gpg' },
+      { uri: 'http://a.example/debian', suite: 'bookworm-updates', ...main, signedBy: '/k.gpg' },
+      { uri: 'http://b.example/debian', suite: 'bookworm', ...main, signedBy: '/k.gpg' },
+      { uri: 'http://b.example/debian', suite: 'bookworm-updates', ...main, signedBy: '/k.gpg' },
+      { uri: 'http://c.example/', suite: 'sid', ...main },
+    ]);
+  });
+
+  it('chooses the entries of our release, and no other archive', () => {
+    const ours = { uri: 'http://a.example/debian', suite: 'bookworm', ...main };
+    const security = { uri: 'http://a.example/debian-security', suite: 'bookworm-security', ...main };
+    const foreign = { uri: 'http://c.example/', suite: 'bookworm-pgdg', components: ['extra'] };
+    assert.deepEqual(chooseEntries([foreign, ours, security]), [ours, security]);
+  });
+
+  it('asks the mirror of another release of Debian for ours', () => {
+    const trixie = { uri: 'http://a.example/debian/', suite: 'trixie', ...main };
+    assert.deepEqual(chooseEntries([trixie]), [{ ...trixie, suite: 'bookworm' }]);
+  });
+
+  it('asks for a mirror where the host has none', () => {
+    for (const entries of [[], [{ uri: 'http://a.example/ubuntu', suite: 'noble', ...main }]])
+      assert.throws(() => chooseEntries(entries), { code: 'NO_ARCHIVE', message: /--mirror URL/ });
+  });
+});
