@@ -5,6 +5,7 @@
  *     page fault of the guest's own            XlateExit.Fault: CR2 and error code for TypeScript to deliver
  *     MMIO, ROM, code page, guard page, #GP    XlateExit.Slow: the interpreter runs the instruction and finds out
  *     divide error, FPU exception              the same
+ *     HLT, in place of a sensitive instruction XlateExit.Trap: the strategy trap-and-emulate
  *
  * Everything here runs in a signal handler, on the alternate stack of the vCPU's thread, and is async-signal-safe: it reads the
  * static table of translators and calls windowMap(), which says for itself why it is. Faults of other code go to the handler
@@ -27,6 +28,8 @@ struct sigaction formerAction[kMaxSignal + 1];
 constexpr std::uint64_t kWindowBytes = 1ull << 32;
 /* Bit of the page-fault error code that the kernel passes on in the context (SDM 3A, "Interrupt 14"). */
 constexpr std::uint64_t kErrorWrite = 2;
+/* HLT, which translated code has where a sensitive instruction is to trap (src/translator/emit/emitter.ts) and nowhere else. */
+constexpr unsigned char kHlt = 0xf4;
 constexpr std::int32_t kPageFaultVector = 14;
 
 /* The translator in whose code buffer an instruction stands. Safe: atomic loads of static slots. */
@@ -96,6 +99,9 @@ void faultHandler(int signo, siginfo_t *info, void *raw) {
       case MapResult::Slow:
         break;
     }
+  }
+  if (signo == SIGSEGV && !hasAddress && translator->code[rip - reinterpret_cast<std::uint64_t>(translator->code)] == kHlt) {
+    reason = xlate_exit::Trap;
   }
   leave(*translator, context, reason);
   errno = savedErrno;

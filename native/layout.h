@@ -112,12 +112,14 @@
 #define WORD_Forwarded 3688
 #define WORD_Samples 3696
 #define WORD_InHost 3712
+#define WORD_TrapSignals 3784
 #define XLATE_EXIT_Miss 0
 #define XLATE_EXIT_Attention 1
 #define XLATE_EXIT_Interpret 2
 #define XLATE_EXIT_Fault 3
 #define XLATE_EXIT_Slow 4
 #define XLATE_EXIT_Halt 5
+#define XLATE_EXIT_Trap 6
 
 #else
 
@@ -235,6 +237,7 @@ constexpr std::size_t TrapEmulations = 3680;
 constexpr std::size_t Forwarded = 3688;
 constexpr std::size_t Samples = 3696;
 constexpr std::size_t InHost = 3712;
+constexpr std::size_t TrapSignals = 3784;
 }  // namespace word
 
 /* Byte offsets into one segment register's cache. */
@@ -277,6 +280,7 @@ constexpr std::int32_t Interpret = 2;
 constexpr std::int32_t Fault = 3;
 constexpr std::int32_t Slow = 4;
 constexpr std::int32_t Halt = 5;
+constexpr std::int32_t Trap = 6;
 }  // namespace xlate_exit
 
 /* Values of word::Strategy. */

@@ -38,6 +38,7 @@ export function formatStatistics(statistics: Statistics): string {
       ...(traps.count > 0
         ? [
             ['traps', group(traps.count)],
+            ['of these, by a fault on the host', group(traps.signals)],
             ['descriptor words read', group(traps.segmentReads)],
             ['page-table entries read', group(traps.tableReads)],
             ['bytes fetched', group(traps.fetchedBytes)],

@@ -45,6 +45,8 @@ export interface ToggleResult {
   readonly hostCalls: number;
   readonly hostCallsPer1000: number;
   readonly traps: number;
+  /** Those of them that were a SIGSEGV on the host. */
+  readonly trapSignals: number;
   readonly cpu: CpuTime | undefined;
 }
 

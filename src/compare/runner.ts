@@ -49,6 +49,7 @@ interface Measured {
   readonly cpu: CpuTime | undefined;
   readonly hostCalls: number;
   readonly traps: number;
+  readonly trapSignals: number;
 }
 
 interface Sent extends Measured {
@@ -245,6 +246,7 @@ class Bench {
       counts,
       hostCalls: after.hostCalls - before.hostCalls,
       traps: after.traps.count - before.traps.count,
+      trapSignals: after.traps.signals - before.traps.signals,
       cpu:
         cpuBefore && cpuAfter
           ? { userMs: cpuAfter.userMs - cpuBefore.userMs, systemMs: cpuAfter.systemMs - cpuBefore.systemMs }
@@ -323,6 +325,7 @@ function toggleResult(rounds: readonly Measured[]): ToggleResult | undefined {
     hostCalls,
     hostCallsPer1000: (1000 * hostCalls) / flagOperations,
     traps: sum((round) => round.traps),
+    trapSignals: sum((round) => round.trapSignals),
     cpu: sumCpu(rounds),
   };
 }

@@ -55,6 +55,7 @@ export function tables({ variants }: Comparison): readonly TextTable[] {
     row(`${what}, one pair`, (variant) => span(pick(variant)?.pairNs)),
     row(`${what}, host system calls per 1,000 operations`, (variant) => pick(variant)?.hostCallsPer1000.toFixed(2)),
     row(`${what}, traps`, (variant) => optional(pick(variant)?.traps)),
+    row(`${what}, of these by a fault on the host`, (variant) => optional(pick(variant)?.trapSignals)),
   ];
   const rates = variants[0]?.storms.map(({ askedHz }) => askedHz) ?? [];
   const found: TextTable[] = [

@@ -26,7 +26,7 @@ import type { Binder, Engine, Execute } from './step.js';
 import { Step } from './step.js';
 import { stringBinders } from './string.js';
 import { systemBinders } from './system.js';
-import { isSensitive } from './trapPath.js';
+import { isSensitive } from '../x86/sensitive.js';
 
 const binders: Record<Mnemonic, Binder> = {
   ...aluBinders,

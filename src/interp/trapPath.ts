@@ -6,13 +6,11 @@
  * The result is that of the instruction executed in place. Where the hidden part of CS and its descriptor differ (the guest has written
  * its table since), the hidden part holds, as on the processor. Code at CPL 3 is not deprivileged and does not trap.
  *
- * When translated code runs, the trap is the host's (a SIGSEGV in place of the instruction) and ends here as well.
- * Read before: `binders.ts`, `../memory/walk.ts`. Read after: `../irq/strategies/trapAndEmulate.ts`.
+ * When translated code runs, the trap is the host's: a SIGSEGV in place of the instruction (native/fault.cc), which ends here as well.
+ * Read before: `binders.ts`, `../x86/sensitive.ts`, `../memory/walk.ts`. Read after: `../irq/strategies/trapAndEmulate.ts`.
  */
-import { Attribute } from '../x86/form.js';
 import { Segment } from '../x86/instruction.js';
 import type { Instruction } from '../x86/instruction.js';
-import type { Mnemonic } from '../x86/mnemonics.js';
 import { decode } from '../x86/decode.js';
 import type { ByteSource } from '../x86/decode.js';
 import { NOT_MAPPED, TableWalk } from '../memory/walk.js';
@@ -28,20 +26,6 @@ const CS = Word.Segments + Segment.Cs * SegmentWord.Count;
 const LDTR = Word.Segments + Segment.Ldtr * SegmentWord.Count;
 const SELECTOR_TI = 4;
 const PAGE_MASK = ~0xfff;
-
-/**
- * Sensitive instructions that are not privileged (J. Robin, C. Irvine: "Analysis of the Intel Pentium's Ability to Support a Secure
- * Virtual Machine Monitor", 2000), those whose privilege is IOPL, and the ROM's VMCALL, which always leaves the guest.
- */
-const SENSITIVE: ReadonlySet<Mnemonic> = new Set([
-  ...(['CLI', 'STI', 'PUSHF', 'POPF', 'IRET', 'IN', 'OUT', 'INS', 'OUTS'] as const),
-  ...(['SGDT', 'SIDT', 'SLDT', 'STR', 'SMSW', 'VMCALL'] as const),
-]);
-
-/** Whether an instruction traps when a kernel runs deprivileged. */
-export function isSensitive(instruction: Instruction): boolean {
-  return (instruction.form.attributes & Attribute.Privileged) !== 0 || SENSITIVE.has(instruction.form.mnemonic);
-}
 
 export class TrapPath implements ByteSource {
   private readonly _walk: TableWalk;

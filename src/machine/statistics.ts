@@ -37,6 +37,8 @@ export interface StrategyStatistics {
 
 export interface TrapStatistics {
   readonly count: number;
+  /** How many of them were a SIGSEGV: those of translated code. */
+  readonly signals: number;
   /** Words of descriptor tables read to find the code segment. */
   readonly segmentReads: number;
   /** Page-table entries read. */
@@ -117,6 +119,7 @@ export function readStatistics(words: Int32Array): Statistics {
       forwarded: read64(words, Word.Forwarded),
       traps: {
         count: read64(words, Word.Traps),
+        signals: read64(words, Word.TrapSignals),
         segmentReads: read64(words, Word.TrapSegmentReads),
         tableReads: read64(words, Word.TrapTableReads),
         fetchedBytes: read64(words, Word.TrapFetchBytes),

@@ -6,7 +6,7 @@
  *     ready?  flat 32-bit protected mode at CPL 0 or 3, no single-stepping, no breakpoints     no: interpreter
  *     find    linear eip, physical page and privilege name a fragment; translate on a miss
  *     enter   in the window of this address space and privilege, until an exit
- *     exit    miss: find again · attention: back to the run loop · interpret, slow: one instruction · fault: deliver #PF
+ *     exit    miss: find again · attention: back to the run loop · interpret, slow, trap: one instruction · fault: deliver #PF
  *
  * Most page faults of the guest's own do not get here: native/reflect.cc hands them to the guest's handler.
  * State lies in the state block at every exit, so each side takes over from the other at any instruction.
@@ -14,7 +14,7 @@
  */
 import type { Interpreter } from '../interp/interpreter.js';
 import type { PhysMemory } from '../memory/phys.js';
-import { read64 } from '../vcpu/counters.js';
+import { add64, read64 } from '../vcpu/counters.js';
 import { deliverException } from '../vcpu/deliver.js';
 import { Eflag } from '../vcpu/flags.js';
 import { Strategy, Word, XlateExit } from '../vcpu/layout.js';
@@ -187,7 +187,7 @@ export class Translator {
 
   statistics(): TranslatorStatistics {
     const { cache, windows } = this;
-    const names = ['miss', 'attention', 'interpret', 'fault', 'slow', 'halt'];
+    const names = ['miss', 'attention', 'interpret', 'fault', 'slow', 'halt', 'trap'];
     return {
       fragments: cache.fragments,
       instructions: cache.instructions,
@@ -306,6 +306,7 @@ export class Translator {
       xmmUsable,
       romSlotAt: (linear) => (cpl === 0 ? this._romSlotAt(linear) : undefined),
       virtualMask: this._cpu.words[Word.Strategy] === Strategy.VirtualMask,
+      trapsSensitive: this._cpu.words[Word.Strategy] === Strategy.TrapAndEmulate,
       maxInstructions: this._maxInstructions,
     });
     let placed: Placed | undefined;
@@ -395,6 +396,13 @@ export class Translator {
       case XlateExit.Interpret: {
         const eip = words[Word.NextEip];
         words[Word.Eip] = eip;
+        this._count(this._mnemonics.get(eip) ?? '(rare case)', this.interpreter.run(1));
+        return false;
+      }
+      case XlateExit.Trap: {
+        const eip = this._faultingEip();
+        words[Word.Eip] = eip;
+        add64(words, Word.TrapSignals, 1);
         this._count(this._mnemonics.get(eip) ?? '(rare case)', this.interpreter.run(1));
         return false;
       }

@@ -31,6 +31,8 @@ export interface TranslationRequest {
   readonly romSlotAt: (linear: number) => number | undefined;
   /** The guest's IF is `Word.InterruptFlag` and nothing else (`Strategy.VirtualMask`), so that CPL 0 may change it in place. */
   readonly virtualMask: boolean;
+  /** Sensitive instructions at CPL 0 trap: a fragment that ends before one of them ends in an instruction that faults on the host. */
+  readonly trapsSensitive: boolean;
   /** Most guest instructions of one fragment; 1 for one-instruction fragments. */
   readonly maxInstructions: number;
 }
@@ -77,6 +79,8 @@ export interface Interpreted {
   readonly guestEip: number;
   /** Its mnemonic, or in parentheses why it has none. */
   readonly mnemonic: string;
+  /** The fragment traps there (`trapsSensitive`). */
+  readonly traps: boolean;
 }
 
 export interface Fragment {

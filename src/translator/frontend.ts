@@ -10,6 +10,7 @@
  */
 import { decode, type ByteSource } from '../x86/decode.js';
 import type { Instruction } from '../x86/instruction.js';
+import { isSensitive } from '../x86/sensitive.js';
 import { GuestFault } from '../x86/vectors.js';
 import { Asm64 } from './asm64.js';
 import { Flow, flowOf, relativeTarget } from './emit/branch.js';
@@ -80,14 +81,14 @@ const isSti = (item: Item | undefined): boolean => item?.instruction.form.mnemon
  * STI takes effect behind the next instruction. So that one must be in the same fragment and must not leave it; otherwise the interpreter
  * runs both.
  */
-function checkShadow(result: Scan): Scan {
+function checkShadow(result: Scan, traps: boolean): Scan {
   const { items } = result;
   for (let index = 0; index < items.length; index++) {
     if (!isSti(items[index])) continue;
     const follower = items.at(index + 1);
     if (follower !== undefined && flowOf(follower.emit) === Flow.Next && !isSti(follower)) continue;
     const { eip, next } = items[index];
-    const interpreted = { guestEip: eip, mnemonic: 'STI' } as const;
+    const interpreted = { guestEip: eip, mnemonic: 'STI', traps } as const;
     return { ...result, items: items.slice(0, index), interpreted, closed: false, end: next };
   }
   return result;
@@ -98,6 +99,7 @@ function scan(request: TranslationRequest): Scan | undefined {
   const source = new PageSource(request.source, request.bytesLeftInPage);
   const limit = Math.min(request.maxInstructions, MAX_INSTRUCTIONS);
   const items: Item[] = [];
+  const traps = request.trapsSensitive && request.cpl === 0;
   const open = { items, interpreted: undefined, closed: false, crosses: false } as const;
   let crosses = false;
   let eip = request.eip | 0;
@@ -105,7 +107,7 @@ function scan(request: TranslationRequest): Scan | undefined {
   for (;;) {
     let decoded = decodeAt(source);
     if (decoded === CROSSES) {
-      if (items.length !== 0) return checkShadow({ ...open, end: eip });
+      if (items.length !== 0) return checkShadow({ ...open, end: eip }, traps);
       source.nextPage = request.nextPage();
       if (source.nextPage === undefined) return undefined;
       crosses = true;
@@ -115,8 +117,12 @@ function scan(request: TranslationRequest): Scan | undefined {
     const next = (eip + (instruction?.length ?? 0)) | 0;
     const emit = instruction && planOf(instruction, request, next);
     if (instruction === undefined || emit === undefined) {
-      const interpreted = { guestEip: eip, mnemonic: instruction?.form.mnemonic ?? '(too long)' };
-      return checkShadow({ ...open, interpreted, crosses, end: next });
+      const interpreted = {
+        guestEip: eip,
+        mnemonic: instruction?.form.mnemonic ?? '(too long)',
+        traps: traps && instruction !== undefined && isSensitive(instruction),
+      };
+      return checkShadow({ ...open, interpreted, crosses, end: next }, traps);
     }
     items.push({ eip, next, instruction, emit });
     source.offset += instruction.length;
@@ -125,7 +131,7 @@ function scan(request: TranslationRequest): Scan | undefined {
     if (flow === Flow.Conditional) sideExits++;
     const closed = flow === Flow.Direct || flow === Flow.Indirect;
     const full = items.length >= limit || sideExits >= MAX_SIDE_EXITS || source.offset >= request.bytesLeftInPage;
-    if (closed || full) return checkShadow({ ...open, closed, crosses, end: next });
+    if (closed || full) return checkShadow({ ...open, closed, crosses, end: next }, traps);
   }
 }
 
@@ -238,7 +244,8 @@ export function translate(request: TranslationRequest): Fragment | undefined {
     if (isSti(items[index - 1])) emitter.checkInterrupts(dead[index + 1], item.next);
     if (index === loop?.end) for (const at of exits) assembler.bind(at);
   });
-  if (interpreted !== undefined) emitter.leave(LinkKind.Interpret, interpreted.guestEip);
+  if (interpreted?.traps === true) emitter.trap(interpreted.guestEip);
+  else if (interpreted !== undefined) emitter.leave(LinkKind.Interpret, interpreted.guestEip);
   else if (!closed) emitter.transfer(end);
   emitter.finish();
   return {

@@ -230,6 +230,8 @@ export const enum Word {
   Samples = 924,
   /** Events per irq that have been sent as host signals and not been taken by a handler: 16 words. */
   InHost = 928,
+  /** Those of `Traps` that a signal of the host was: a faulting instruction of translated code, 64 bits. */
+  TrapSignals = 946,
   Count = 1024,
 }
 
@@ -262,6 +264,8 @@ export const enum XlateExit {
   Slow = 4,
   /** HLT: `Word.Halted` is for the engine to set. */
   Halt = 5,
+  /** A sensitive instruction under trap-and-emulate, for which a privileged one of the host stood. */
+  Trap = 6,
 }
 
 /** Bits of `Word.Attention`. */

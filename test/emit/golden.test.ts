@@ -15,6 +15,7 @@ const folder = new URL('../../../test/emit/goldens/', import.meta.url);
 const settings: Readonly<Record<string, Partial<TranslationRequest>>> = {
   user: { cpl: 3 },
   trapped: { virtualMask: false },
+  sensitive: { virtualMask: false, trapsSensitive: true },
   noSse: { xmmUsable: false },
   pageEnd: { eip: START + 0xffe },
   nextAbsent: { eip: START + 0xffe, nextPage: () => undefined },

@@ -23,6 +23,7 @@ export function request(code: readonly number[], changes: Partial<TranslationReq
     xmmUsable: true,
     romSlotAt: () => undefined,
     virtualMask: true,
+    trapsSensitive: false,
     maxInstructions: 64,
     ...changes,
   };

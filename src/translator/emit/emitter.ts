@@ -28,6 +28,8 @@ export function awayWord(segment: Segment.Fs | Segment.Gs): number {
 }
 
 const PAGE_MASK = ~0xfff;
+/** The one-byte privileged instruction; native/fault.cc knows it by this. */
+const HLT = 0xf4;
 
 const absolute: Address = { base: Host.None, index: Host.None, scale: 0, displacement: 0 };
 
@@ -136,6 +138,13 @@ export class Emitter {
   leave(kind: LinkKind.Miss | LinkKind.Attention | LinkKind.Interpret, eip: number): void {
     this.asm.moveImmediate(Host.R8, eip);
     this._stub(kind);
+  }
+
+  /** Ends the fragment in an instruction that a process may not execute, for the guest's sensitive instruction at `eip`. */
+  trap(eip: number): void {
+    this.eip = eip;
+    this.mark();
+    this.asm.byte(HLT);
   }
 
   private _stub(kind: LinkKind): void {

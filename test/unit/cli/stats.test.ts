@@ -22,7 +22,7 @@ describe('cli/stats', () => {
       maskCalls: 1400,
       flagSwitches: 1400,
       forwarded: 0,
-      traps: { count: 0, segmentReads: 0, tableReads: 0, fetchedBytes: 0, decodes: 0, emulations: 0 },
+      traps: { count: 0, signals: 0, segmentReads: 0, tableReads: 0, fetchedBytes: 0, decodes: 0, emulations: 0 },
     };
     const base = {
       interrupts,
@@ -46,7 +46,15 @@ describe('cli/stats', () => {
     assert.match(full, /^of these, changes of the signal mask +1,400$/m);
     const bare = formatStatistics({ ...base, lines: [], romCalls: [] });
     assert.doesNotMatch(bare, /irq|ROM call|traps|sent on/);
-    const traps = { count: 9, segmentReads: 18, tableReads: 54, fetchedBytes: 11, decodes: 9, emulations: 8 };
+    const traps = {
+      count: 9,
+      signals: 3,
+      segmentReads: 18,
+      tableReads: 54,
+      fetchedBytes: 11,
+      decodes: 9,
+      emulations: 8,
+    };
     assert.match(
       formatStatistics({ ...base, interrupts: { ...interrupts, traps }, lines: [], romCalls: [] }),
       /^page-table entries read +54$/m,

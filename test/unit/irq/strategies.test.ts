@@ -5,6 +5,7 @@ import { Strategy } from '../../../src/vcpu/layout.js';
 import { strategyNames } from '../../../src/options.js';
 import { makeStrategy, strategyName } from '../../../src/irq/strategies/index.js';
 import { HostMask } from '../../../src/irq/strategies/hostMask.js';
+import { remus } from '../../../src/machine/remus.js';
 import { flatKernel } from '../../helpers/flatKernel.js';
 import { VirtualMachine } from '../../helpers/board.js';
 import { checkAgainstModel } from './strategiesModel.js';
@@ -82,6 +83,26 @@ describe('irq/strategies', () => {
     assert.ok(traps.segmentReads > 1.8 * traps.count && traps.segmentReads <= 2 * traps.count);
     assert.ok(traps.tableReads > 5 * traps.count);
     assert.ok(traps.fetchedBytes >= traps.count);
+  });
+
+  it('trap-and-emulate traps by a fault on the host where translated code runs', async () => {
+    const machine = new Machine({
+      ...remus(),
+      memoryBytes: 32 << 20,
+      engine: 'translator',
+      interrupts: 'trap-and-emulate',
+      append: 'quiet run="echo hello; halt"',
+    });
+    await machine.start();
+    const { reason, message } = await machine.ended;
+    assert.equal(reason, ExitReason.Shutdown, message);
+    const { traps } = machine.stats().interrupts;
+    assert.ok(traps.signals > 200 && traps.signals <= traps.count, `${traps.signals} of ${traps.count} by a signal`);
+    assert.equal(traps.decodes, traps.count);
+    const { exits, interpreted } = machine.translatorStatistics()!;
+    assert.equal(exits.trap, traps.signals);
+    // what runs under its name is what trapped
+    assert.ok(interpreted.some(({ what, count }) => what === 'VMCALL' && count > 200));
   });
 
   it('virtual-mask changes nothing of the host and is told of no change of IF', () => {
