@@ -141,10 +141,9 @@ export class Asm64 {
     this._state(false, 0xc7, 0, word);
     this.int32(value);
   }
-  /** CMP word, 0. */
+  /** CMP word, R12D, which is 0: against an immediate operand the processor would not fuse it with the jump behind it. */
   compareStateZero(word: number): void {
-    this._state(false, 0x83, 7, word);
-    this.byte(0);
+    this._state(false, 0x39, Host.R12, word);
   }
   /** CMP reg, word. */
   compareState(reg: number, word: number): void {

@@ -166,7 +166,7 @@ interface Loop {
 
 /** Guest instructions of all copies of a loop's body. */
 const UNROLLED = 32;
-const MAX_COPIES = 4;
+const MAX_COPIES = 2;
 
 /**
  * A short loop over the fragment itself is unrolled: the poll is passed once in a few turns, and fewer jumps are taken.
