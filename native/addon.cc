@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include <sys/file.h>
+
 #include <napi.h>
 
 #include "fpu.h"
@@ -124,6 +126,12 @@ Napi::Value closeMemory(const Napi::CallbackInfo &info) {
   const int id = integer(info, 0);
   forget(environmentOf(info).memories, id);
   return result(info, memoryClose(id));
+}
+
+/* fileLock(fd, isExclusive): 0 or errno. The lock belongs to the open file and goes with it. */
+Napi::Value lockFile(const Napi::CallbackInfo &info) {
+  const int kind = info[1].As<Napi::Boolean>().Value() ? LOCK_EX : LOCK_SH;
+  return result(info, flock(integer(info, 0), kind | LOCK_NB) == 0 ? 0 : -errno);
 }
 
 /* live(): {mappings, routes, vcpus} of the process */
@@ -334,7 +342,7 @@ constexpr Export kExports[] = {
     {"signalStorm", stormSignals},  {"monotonicNs", monotonicNs},     {"realtimeNs", realtimeNs},
     {"maskWait", waitMask},         {"samplerStart", startSampler},   {"samplerStop", stopSampler},
     {"train", trainEvents},         {"probe", probe},                   {"fpuOpen", openFpu},
-    {"fpuClose", closeFpu},         {"fpuFeatures", fpuFeatures},
+    {"fpuClose", closeFpu},         {"fpuFeatures", fpuFeatures},     {"fileLock", lockFile},
 };
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {

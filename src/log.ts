@@ -11,6 +11,8 @@ export const log = {
   boot: debug('romulus:boot'),
   /** At the end: ports and MSRs that the guest used and no device has, accesses per device. */
   bus: debug('romulus:bus'),
+  /** Virtio devices that need a reset, and why. */
+  virtio: debug('romulus:virtio'),
 };
 
 /** Switches all of them on, here and, by way of the environment, in worker threads made later. */

@@ -6,6 +6,7 @@
  */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { getSystemErrorMap, getSystemErrorName } from 'node:util';
 import { ConfigError, HostError } from './errors.js';
@@ -20,6 +21,7 @@ interface Addon {
   memoryMap(id: number): ArrayBuffer | number;
   memoryRelease(buffer: ArrayBuffer): number;
   memoryClose(id: number): number;
+  fileLock(fd: number, isExclusive: boolean): number;
   live(): { mappings: number; routes: number; vcpus: number };
   vcpuBind(state: ArrayBuffer): number;
   vcpuUnbind(): number;
@@ -137,6 +139,18 @@ export class Native {
   memoryClose(id: number): void {
     checkId(id);
     check(`memory ${id}`, this._addon.memoryClose(id));
+  }
+
+  /**
+   * Takes an advisory lock on an open file, which goes when the file is closed (flock).
+   *
+   * @returns false when somebody else's lock is in the way
+   */
+  fileLock(fd: number, isExclusive: boolean): boolean {
+    const result = this._addon.fileLock(fd, isExclusive);
+    if (result === -constants.errno.EWOULDBLOCK) return false;
+    check(`lock of file descriptor ${fd}`, result);
+    return true;
   }
 
   /** Mappings of memories in this process now. */

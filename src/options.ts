@@ -4,6 +4,7 @@
  * It stands outside the layers because both ends of them use it. Every check throws a ConfigError that names the value and says what
  * to give instead. Read before: `errors.ts`. Read after: `cli/options.ts`, `machine/machine.ts`.
  */
+import { checkDevices, checkDrives, checkSerial, parseDevice, parseDrive, parseSerial } from './deviceOptions.js';
 import { ConfigError } from './errors.js';
 import { routableSignal, signalName } from './hostSignals.js';
 
@@ -259,6 +260,30 @@ export const machineOptions: readonly OptionRow[] = [
     isRepeatable: true,
     parse: parseSignalRoute,
     check: checkRoutes,
+  },
+  {
+    key: 'drives',
+    flags: '--drive <spec>',
+    help: 'plug in a disk: file=IMAGE[,readonly=on][,snapshot=on][,overlay=FILE][,serial=TEXT][,if=none,id=ID]; may be repeated',
+    isRepeatable: true,
+    parse: parseDrive,
+    check: checkDrives,
+  },
+  {
+    key: 'devices',
+    flags: '--device <spec>',
+    help: 'plug in a device: virtconsole, virtio-rng-pci, virtio-blk-device,drive=ID and others (docs/virtio.md); may be repeated',
+    isRepeatable: true,
+    parse: parseDevice,
+    check: checkDevices,
+  },
+  {
+    key: 'serial',
+    flags: '--serial <where>',
+    help: 'where COM1 leads: stdio (mon:stdio), null or file:PATH',
+    defaultText: 'stdio',
+    parse: parseSerial,
+    check: checkSerial,
   },
   { key: 'rom', flags: '--no-rom', help: 'leave the VMI ROM out', check: checkType('rom', 'boolean') },
   {

@@ -4,6 +4,7 @@
  * Separate from `run.ts` so that parsing can be tested without a machine. Read before: `../options.ts`. Read after: `qemu.ts`.
  */
 import { Option, type Command } from 'commander';
+import type { DeviceOption, DriveOption, SerialOption } from '../deviceOptions.js';
 import { ConfigError } from '../errors.js';
 import type { TraceItem } from '../interp/trace.js';
 import type { FileOption } from '../machine/machine.js';
@@ -30,6 +31,9 @@ export interface RunOptions {
   readonly append?: string;
   readonly memoryBytes?: number;
   readonly signals?: readonly SignalRouteValue[];
+  readonly drives?: readonly DriveOption[];
+  readonly devices?: readonly DeviceOption[];
+  readonly serial?: SerialOption;
   readonly rom?: boolean;
   readonly native?: boolean;
   readonly interrupts?: StrategyName;

@@ -9,24 +9,22 @@ import { ConfigError } from '../errors.js';
 import { runRows } from './options.js';
 
 /** QEMU options with a value that are spelled here with two dashes. */
-const renamed = ['kernel', 'bios', 'initrd', 'append', 'debugcon'] as const;
+const renamed = ['kernel', 'bios', 'initrd', 'append', 'debugcon', 'drive', 'device', 'serial'] as const;
 
 /** QEMU options that ask for what Romulus does anyway, with the values that do so; undefined = takes no value. */
 const implied: Readonly<Record<string, readonly string[] | undefined>> = {
   nographic: undefined,
   'no-reboot': undefined,
-  serial: ['stdio', 'mon:stdio'],
   display: ['none'],
   monitor: ['none'],
-  device: ['isa-debug-exit,iobase=0xf4', 'isa-debug-exit,iobase=0xf4,iosize=0x04'],
 };
+
+/** Devices of QEMU that every machine here has. */
+const present = ['isa-debug-exit,iobase=0xf4', 'isa-debug-exit,iobase=0xf4,iosize=0x04'];
 
 /** Why QEMU options that people will try are not here. */
 const refused: readonly [options: readonly string[], hint: string][] = [
-  [
-    ['hda', 'hdb', 'hdc', 'hdd', 'drive', 'blockdev', 'cdrom', 'fda', 'boot'],
-    'there are no disks: pack the files into an --initrd',
-  ],
+  [['hda', 'hdb', 'hdc', 'hdd', 'blockdev', 'cdrom', 'fda', 'boot'], 'disks are virtio ones: give --drive file=IMAGE'],
   [['net', 'netdev', 'nic'], 'there is no network card'],
   [['smp'], 'the machine has one processor'],
   [['cpu', 'machine', 'M'], 'there is one kind of machine: leave it out'],
@@ -62,6 +60,7 @@ export function translateQemu(words: readonly string[]): string[] {
     } else if ((renamed as readonly string[]).includes(name)) {
       // QEMU's name for a file as a character device: `file:PATH`.
       const value = valueOf(word, queue);
+      if (name === 'device' && present.includes(value)) continue;
       result.push(`--${name}=${name === 'debugcon' ? value.replace(/^file:/, '') : value}`);
     } else if (Object.hasOwn(implied, name)) {
       checkImplied(word, implied[name], queue);

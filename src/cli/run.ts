@@ -59,6 +59,7 @@ export async function run(options: RunOptions): Promise<number> {
   if (profileFiles?.warning !== undefined) say(profileFiles.warning);
   const { Machine } = await import('../machine/machine.js');
   const machine = new Machine(machineOptions);
+  machine.on('warning', say);
   if (debugOutput !== undefined) machine.on('debug', (bytes) => debugOutput.write(bytes));
   if (debugOutput !== undefined && debugOutput !== process.stdout)
     debugOutput.once('error', (error) => {
@@ -125,6 +126,9 @@ function toMachineOptions(options: RunOptions): MachineOptions {
     ...(append !== undefined && { append }),
     ...(memoryBytes !== undefined && { memoryBytes }),
     ...(signals !== undefined && { signals }),
+    ...(options.drives !== undefined && { drives: options.drives }),
+    ...(options.devices !== undefined && { devices: options.devices }),
+    ...(options.serial !== undefined && { serial: options.serial }),
     ...(rom !== undefined && { rom }),
     ...(native !== undefined && { native }),
     ...(interrupts !== undefined && { interrupts }),

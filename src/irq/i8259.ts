@@ -86,6 +86,12 @@ export class I8259Pair implements InterruptSource {
     return vector;
   }
 
+  /** Sets these lines to level-triggered in the ELCR, as firmware does for those that it routes PCI to. */
+  setLevelTriggered(irqs: readonly number[]): void {
+    for (const irq of irqs) this._elcr |= (1 << irq) & ELCR_WRITABLE;
+    this._update();
+  }
+
   /** Lets the device behind `irq` rest while the guest has the line masked; it is told at once how things are. */
   attachSource(irq: number, source: LineSource): void {
     this._sources[irq] = source;

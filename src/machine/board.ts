@@ -7,19 +7,17 @@
 import { AccountsPort } from '../devices/accounts.js';
 import { ACPI_PORT_BASE, ACPI_PORT_COUNT, ACPI_SCI_IRQ, AcpiPower } from '../devices/acpiPower.js';
 import { PortBus, type PortDevice } from '../devices/bus.js';
-import {
-  DebugConsole,
-  DebugExit,
-  PostPort,
-  RESET_CONTROL_PORT,
-  ResetControl,
-  SystemControlA,
-} from '../devices/debugPorts.js';
+import { DebugConsole, DebugExit, PostPort, ResetControl, SystemControlA } from '../devices/debugPorts.js';
 import { I8042 } from '../devices/i8042.js';
 import { I8254 } from '../devices/i8254.js';
 import { Mc146818 } from '../devices/mc146818.js';
+import { PCI_CONFIG_PORT, PCI_CONFIG_PORTS, PCI_IO_BYTES, PCI_IO_START, PCI_MEMORY_BYTES } from '../devices/pci/bus.js';
+import { PCI_IRQS, PCI_MEMORY_START, PciBus } from '../devices/pci/bus.js';
+import { HOST_BRIDGE_SLOT, makeHostBridge } from '../devices/pci/hostBridge.js';
 import { PVPANIC_PORT, Pvpanic } from '../devices/pvpanic.js';
 import { type SerialBackend, Uart16550 } from '../devices/uart16550.js';
+import { VirtioMmio, VIRTIO_MMIO_BYTES } from '../devices/virtio/mmioTransport.js';
+import { VirtioPci } from '../devices/virtio/pciTransport.js';
 import { Interpreter } from '../interp/interpreter.js';
 import type { Tracer } from '../interp/trace.js';
 import { HostError } from '../errors.js';
@@ -42,7 +40,9 @@ import { slotAt } from '../rom/slots.js';
 import type { ByteRing } from './byteRing.js';
 import { Ending } from './ending.js';
 import type { VcpuHost } from './host.js';
+import { irqOfMmio, VIRTIO_MMIO_START, VIRTIO_MMIO_STRIDE_BYTES } from './plugs.js';
 import { describeRegisters } from './report.js';
+import type { VirtioDevices } from './virtioDevices.js';
 
 export interface BoardParts {
   readonly ram: ArrayBufferLike;
@@ -59,6 +59,12 @@ export interface BoardParts {
   readonly consoleInput: ByteRing;
   readonly consoleOutput: ByteRing;
   readonly debugOutput: ByteRing;
+  /** Where COM1 leads instead of the console; takes one byte. */
+  readonly serialOutput?: ((byte: number) => void) | undefined;
+  /** The size of the terminal behind the console, in characters; 0 = not known. */
+  readonly terminalSize?: (() => { readonly columns: number; readonly rows: number }) | undefined;
+  /** The virtio devices, in the order of their places. */
+  readonly virtio?: VirtioDevices | undefined;
   /** Writes down what the CPU does. */
   readonly tracer?: Tracer | undefined;
   /** There is output for a reader that had run out of it. */
@@ -95,6 +101,7 @@ export class Board {
   readonly pic: I8259Pair;
   readonly deadlines: Deadlines;
   readonly ports = new PortBus();
+  readonly pci: PciBus;
   readonly uart: Uart16550;
   readonly rom: Rom | undefined;
   readonly ending: Ending;
@@ -159,7 +166,8 @@ export class Board {
       new AcpiPower(lines.trigger(ACPI_SCI_IRQ), this.deadlines, powerOff),
     );
     this._attach('event accounts', 0x6a0, 8, new AccountsPort(this.pic.accounts));
-    this._attach('reset control', RESET_CONTROL_PORT, 1, new ResetControl(reset));
+    this.pci = this._makePciBus(lines, reset);
+    this._plugVirtio(lines);
 
     // The ROM, and what runs the guest.
     const rom = new Rom(
@@ -215,6 +223,10 @@ export class Board {
   serveRings(): void {
     this._feedInput();
     this.uart.writable();
+    const { virtio, terminalSize } = this._parts;
+    const size = terminalSize?.();
+    if (size !== undefined) virtio?.console?.resize(size.columns, size.rows);
+    virtio?.console?.serve();
   }
 
   /** Registers and last ROM calls, for reports. */
@@ -253,8 +265,44 @@ export class Board {
     this.ports.attach(name, base, count, device);
   }
 
+  /** The PCI bus, with the host bridge; its lines are level-triggered, as firmware that routes PCI to them sets them. */
+  private _makePciBus(lines: IrqLines, reset: () => void): PciBus {
+    const pci = new PciBus((irq) => lines.trigger(irq), new ResetControl(reset));
+    pci.plug(HOST_BRIDGE_SLOT, makeHostBridge());
+    this._attach('PCI configuration', PCI_CONFIG_PORT, PCI_CONFIG_PORTS, pci.configPorts);
+    this._attach('PCI I/O window', PCI_IO_START, PCI_IO_BYTES, pci.ioWindow);
+    this.phys.addMmio(PCI_MEMORY_START, PCI_MEMORY_BYTES, pci.memoryWindow);
+    this.pic.setLevelTriggered(PCI_IRQS);
+    return pci;
+  }
+
+  private _plugVirtio(lines: IrqLines): void {
+    let slot = HOST_BRIDGE_SLOT;
+    let mmioCount = 0;
+    for (const { device, transport } of this._parts.virtio?.plugs ?? []) {
+      if (transport === 'pci') {
+        const card = new VirtioPci(device, this.phys);
+        this.pci.plug(++slot, card.function, card.bars);
+        this.pci.connectInterrupt(slot, card.function);
+      } else {
+        const index = mmioCount++;
+        const registers = new VirtioMmio(device, this.phys, lines.trigger(irqOfMmio(index)));
+        this.phys.addMmio(VIRTIO_MMIO_START + index * VIRTIO_MMIO_STRIDE_BYTES, VIRTIO_MMIO_BYTES, registers);
+      }
+    }
+  }
+
   private _consoleBackend(): SerialBackend {
-    const { consoleOutput, onOutput } = this._parts;
+    const { consoleOutput, onOutput, serialOutput } = this._parts;
+    if (serialOutput !== undefined) {
+      return {
+        transmit: (byte) => {
+          serialOutput(byte);
+          return true;
+        },
+        receivable: () => undefined,
+      };
+    }
     return {
       transmit: (byte) => {
         const taken = consoleOutput.push(byte);
@@ -266,7 +314,9 @@ export class Board {
   }
 
   private _feedInput(): void {
-    const { consoleInput, onInputDrained } = this._parts;
+    const { consoleInput, onInputDrained, serialOutput, virtio } = this._parts;
+    // What is typed goes to the virtio console as soon as a driver listens there.
+    if (serialOutput !== undefined || virtio?.console?.isConsoleOpen === true) return;
     const one = new Uint8Array(1);
     // What is typed before the guest listens waits in the ring; so does what is piped in before it has booted.
     while (this.uart.wantsInput) {

@@ -35,11 +35,13 @@ import { Attention, ExitReason, MaskSignals, STATE_BYTES, Word } from '../vcpu/l
 import { ByteRing } from './byteRing.js';
 import { GuestChannel, type Channel } from './channel.js';
 import { Console } from './console.js';
+import { DeviceFiles, type DeviceOptions } from './deviceFiles.js';
 import { Agent, type ExecOptions } from './exec/agent.js';
 import type { GuestProcess } from './exec/guestProcess.js';
 import { EXEC_PORT } from './exec/protocol.js';
 import {
   isPaused,
+  packTerminalSize,
   type Ended,
   type EngineChoice,
   type FromWorker,
@@ -62,7 +64,7 @@ export interface SignalRoute {
   readonly irq: number;
 }
 
-export interface MachineOptions {
+export interface MachineOptions extends DeviceOptions {
   /** Guest memory in bytes: 8 MiB to 3 GiB, a multiple of 4 KiB. Default 128 MiB. */
   readonly memoryBytes?: number;
   /** Multiboot ELF, ELF vmlinux or bzImage. */
@@ -110,6 +112,8 @@ export interface MachineEvents {
   ended: [Ended];
   /** Bytes the guest wrote to port 0xE9. */
   debug: [Buffer];
+  /** Something on the host went wrong for the guest, such as an image that cannot be written: one sentence, once. */
+  warning: [string];
 }
 
 const INPUT_BYTES = 4096;
@@ -144,6 +148,8 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
   private readonly _latencies = new Latencies(this._latencyBuffer);
   private readonly _pause = new SharedArrayBuffer(4);
   private readonly _pauses = new Int32Array(this._pause);
+  private readonly _terminalSize = new SharedArrayBuffer(4);
+  private readonly _files = new DeviceFiles();
   private readonly _channels = new Map<string, GuestChannel>();
   /** Undefined before the first command. */
   private _agent: Agent | undefined;
@@ -231,7 +237,9 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
       const modules = await Promise.all([initrd].flat().map((file: FileOption) => readNamed(file, 'initrd')));
       abort?.throwIfAborted();
       if (this._isOver) throw new ConfigError('STOPPED', 'the machine was stopped before it ran');
-      const started = this._launch(this._share(kernel, modules));
+      const files = this._files.open(this._options, this._channels.size > 0, this._native);
+      const append = (this._options.append ?? '') + files.announcement;
+      const started = this._launch({ ...this._share(kernel, modules), ...files.setup, append });
       for (const route of this._options.signals ?? []) this.onSignal(route.signal, { irq: route.irq });
       await started;
     } catch (error) {
@@ -241,7 +249,7 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
   }
 
   /** Opens the memory that the threads share. */
-  private _share(kernel: NamedFile, modules: readonly NamedFile[]): WorkerSetup {
+  private _share(kernel: NamedFile, modules: readonly NamedFile[]): Omit<WorkerSetup, 'virtio' | 'serial' | 'append'> {
     const open = (sizeBytes: number, label: string): SharedRegion => {
       const region = openRegion(this._native, sizeBytes, label);
       this._regions.push(region);
@@ -268,11 +276,11 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
       consoleOutput: this._output,
       debugOutput: this._debugOutput,
       channels: [...this._channels.values()].map((channel) => channel.setup),
+      terminalSize: this._terminalSize,
       pause: this._pause,
       kernel,
       isBios: this._options.bios !== undefined,
       modules,
-      append: this._options.append ?? '',
       rom: this._options.rom ?? true,
       interrupts: this._options.interrupts ?? 'virtual-mask',
       engine: this._options.engine ?? 'auto',
@@ -321,6 +329,9 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
           case 'inputDrained':
             this.console.inputDrained();
             for (const channel of this._channels.values()) channel.inputDrained();
+            break;
+          case 'warning':
+            this.emit('warning', message.text);
             break;
           case 'channelOpened':
             this._channels.get(message.name)?.guestOpened(message.isOpen);
@@ -400,6 +411,12 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
         ? new RomulusError('MACHINE_ENDED', 'the machine ended before the command did')
         : new RomulusError('AGENT_GONE', 'the agent in the guest has ended; the console may say why'),
     ));
+  }
+
+  /** Tells the guest's virtio console the size of the terminal behind it, in characters; again whenever that changes. */
+  resizeConsole(columns: number, rows: number): void {
+    Atomics.store(new Int32Array(this._terminalSize), 0, packTerminalSize(columns, rows));
+    this._attention(Attention.Device);
   }
 
   /** Raises an interrupt line once, as an external event: recorded in the virtual PIC, delivered when the guest allows. */
@@ -553,6 +570,7 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
     this._words = undefined;
     this._state?.release();
     this._state = undefined;
+    this._files.close();
     for (const region of this._regions) closeRegion(this._native, region);
     this._settle(ended);
     if (this._isRunning) this.emit('ended', ended);

@@ -5,6 +5,7 @@ import type { EngineName, PageFaultWay } from '../options.js';
 import type { Profile } from '../profile/sampler.js';
 import type { TranslatorStatistics } from '../translator/stats.js';
 import type { ExitReason } from '../vcpu/layout.js';
+import type { VirtioSetup } from './virtioDevices.js';
 
 /** Guest RAM or a state block as another thread can map it: an id of the addon's, or shared memory of JavaScript's. */
 export type SharedRegion = { readonly nativeId: number } | { readonly buffer: SharedArrayBuffer };
@@ -30,6 +31,11 @@ export interface WorkerSetup {
   readonly consoleOutput: SharedArrayBuffer;
   readonly debugOutput: SharedArrayBuffer;
   readonly channels: readonly ChannelSetup[];
+  readonly virtio: readonly VirtioSetup[];
+  /** Where COM1 leads: the console, nowhere, or an open file. */
+  readonly serial: 'stdio' | 'null' | { readonly name: string; readonly fd: number };
+  /** One word: columns (high half) and rows of the terminal behind the console; 0 = not known. */
+  readonly terminalSize: SharedArrayBuffer;
   /** One word: how often pause() and resume() have changed something; see `isPaused`. */
   readonly pause: SharedArrayBuffer;
   readonly kernel: NamedFile;
@@ -52,6 +58,15 @@ export interface WorkerSetup {
 /** Whether the machine is to stand still. */
 export function isPaused(pauses: Int32Array): boolean {
   return (Atomics.load(pauses, 0) & 1) !== 0;
+}
+
+/** A terminal's size as the word of `WorkerSetup.terminalSize`. */
+export function packTerminalSize(columns: number, rows: number): number {
+  return ((columns & 0xffff) << 16) | (rows & 0xffff);
+}
+
+export function unpackTerminalSize(word: number): { readonly columns: number; readonly rows: number } {
+  return { columns: word >>> 16, rows: word & 0xffff };
 }
 
 /** Which engine runs the guest. */
@@ -79,6 +94,7 @@ export type FromWorker =
   | { readonly type: 'paused' }
   | { readonly type: 'outputReady' }
   | { readonly type: 'inputDrained' }
+  | { readonly type: 'warning'; readonly text: string }
   | { readonly type: 'channelOpened'; readonly name: string; readonly isOpen: boolean }
   | {
       readonly type: 'ended';

@@ -17,7 +17,7 @@ import { ExitReason, Word } from '../vcpu/layout.js';
 import { Board } from './board.js';
 import { chooseEngine } from './engineChoice.js';
 import { ByteRing } from './byteRing.js';
-import { isPaused, type FromWorker, type WorkerSetup } from './messages.js';
+import { isPaused, unpackTerminalSize, type FromWorker, type WorkerSetup } from './messages.js';
 import { FragmentLog, hostDisassembler, type HostDisassembler } from './fragmentLog.js';
 import { HostFpu } from './hostFpu.js';
 import { NativeHost } from './nativeHost.js';
@@ -25,6 +25,7 @@ import { PortableHost } from './portableHost.js';
 import { attach } from './regions.js';
 import { RunLoop } from './runLoop.js';
 import { TraceFile } from './traceFile.js';
+import { makeVirtioDevices } from './virtioDevices.js';
 
 const say = (message: FromWorker): void => parentPort!.postMessage(message);
 
@@ -47,6 +48,18 @@ function main(setup: WorkerSetup, disassemble: HostDisassembler | undefined): vo
       fragmentLog = new FragmentLog(setup.fragments, setup.kernel, () => read64(words, Word.CodeBase), disassemble);
     traceFile = setup.trace && new TraceFile(setup.trace.file);
     const tracer = traceFile && new Tracer(setup.trace!.items, (text) => traceFile!.write(text));
+    const consoleInput = new ByteRing(setup.consoleInput);
+    const consoleOutput = new ByteRing(setup.consoleOutput);
+    const onOutput = (): void => say({ type: 'outputReady' });
+    const onInputDrained = (): void => say({ type: 'inputDrained' });
+    const warn = (text: string): void => say({ type: 'warning', text });
+    const onOpened = (name: string, isOpen: boolean): void => say({ type: 'channelOpened', name, isOpen });
+    const virtio = makeVirtioDevices(
+      setup.virtio,
+      { consoleInput, consoleOutput, channels: setup.channels, onOutput, onInputDrained, onOpened },
+      warn,
+    );
+    const terminalSize = new Int32Array(setup.terminalSize);
     const board = new Board({
       ram: ram.buffer,
       state: state.buffer,
@@ -62,11 +75,14 @@ function main(setup: WorkerSetup, disassemble: HostDisassembler | undefined): vo
       latencies: setup.latencies,
       profileHz: setup.profileHz,
       tracer,
-      consoleInput: new ByteRing(setup.consoleInput),
-      consoleOutput: new ByteRing(setup.consoleOutput),
+      consoleInput,
+      consoleOutput,
       debugOutput: new ByteRing(setup.debugOutput),
-      onOutput: () => say({ type: 'outputReady' }),
-      onInputDrained: () => say({ type: 'inputDrained' }),
+      onOutput,
+      onInputDrained,
+      serialOutput: serialOutput(setup.serial, warn),
+      virtio,
+      terminalSize: () => unpackTerminalSize(Atomics.load(terminalSize, 0)),
       paused: () => {
         if (!isPaused(pauses)) return false;
         // Each pause is told once, even if the resume between two went by unseen.
@@ -85,6 +101,7 @@ function main(setup: WorkerSetup, disassemble: HostDisassembler | undefined): vo
       runToEnd(board);
     } finally {
       traceFile?.dispose();
+      virtio.close();
     }
     board.logUse();
     say({
@@ -105,6 +122,27 @@ function main(setup: WorkerSetup, disassemble: HostDisassembler | undefined): vo
     ram.release();
     state.release();
   }
+}
+
+/** Where COM1 leads; undefined: to the console. A file that cannot be written any more is said so once, and dropped. */
+function serialOutput(
+  serial: WorkerSetup['serial'],
+  warn: (text: string) => void,
+): ((byte: number) => void) | undefined {
+  if (serial === 'stdio') return undefined;
+  if (serial === 'null') return () => undefined;
+  const one = new Uint8Array(1);
+  let isBroken = false;
+  return (byte) => {
+    if (isBroken) return;
+    one[0] = byte;
+    try {
+      writeSync(serial.fd, one);
+    } catch (error) {
+      isBroken = true;
+      warn(`cannot write '${serial.name}' any more, the serial port's output is dropped: ${(error as Error).message}`);
+    }
+  };
 }
 
 /** @param why why the interpreter runs the guest */

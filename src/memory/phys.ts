@@ -172,6 +172,31 @@ export class PhysMemory {
   }
 
   /**
+   * RAM as a device reads it by DMA.
+   * @returns a view of the RAM itself, or undefined unless all of the range is RAM
+   */
+  dmaReadable(phys: number, sizeBytes: number): Uint8Array | undefined {
+    const end = phys + sizeBytes;
+    const isRam = phys >= 0 && end <= this.sizeBytes && !(phys < HOLE_END && end > HOLE_START);
+    return isRam ? this.bytes.subarray(phys, end) : undefined;
+  }
+
+  /**
+   * RAM as a device writes it by DMA, now: whoever keeps code of these pages is told here.
+   * @returns a view of the RAM itself, or undefined unless all of the range is RAM that may be written
+   */
+  dmaWritable(phys: number, sizeBytes: number): Uint8Array | undefined {
+    const end = phys + sizeBytes;
+    const bytes = this.dmaReadable(phys, sizeBytes);
+    if (bytes === undefined || sizeBytes === 0) return bytes;
+    if (this._readOnly.some((range) => phys < range.end && end > range.start)) return undefined;
+    for (let page = phys >>> PAGE_SHIFT; page <= (end - 1) >>> PAGE_SHIFT; page++) {
+      if ((this.direct[page] & Direct.Code) !== 0) this._codeWritten(page);
+    }
+    return bytes;
+  }
+
+  /**
    * Says that decoded code of this page is kept somewhere, until the page is next written.
    * @returns false where writes cannot be followed (device windows, no memory): code from there must not be kept
    */

@@ -84,7 +84,19 @@ describe('options', () => {
     assert.deepEqual(
       machineOptions.map(({ key }) => key),
       [
-        ...['kernel', 'bios', 'initrd', 'append', 'memoryBytes', 'signals', 'rom', 'native'],
+        ...[
+          'kernel',
+          'bios',
+          'initrd',
+          'append',
+          'memoryBytes',
+          'signals',
+          'drives',
+          'devices',
+          'serial',
+          'rom',
+          'native',
+        ],
         ...[
           'engine',
           'pageFaults',
