@@ -16,9 +16,36 @@ static inline int linux_call(int call, uint32_t a, uint32_t b, uint32_t c, uint3
 }
 
 enum {
-  SYS_exit = 1, SYS_fork = 2, SYS_read = 3, SYS_write = 4, SYS_open = 5, SYS_close = 6, SYS_execve = 11, SYS_chdir = 12, SYS_getpid = 20, SYS_sync = 36, SYS_kill = 37,
-  SYS_ioctl = 54, SYS_setsid = 66, SYS_reboot = 88, SYS_wait4 = 114, SYS_rt_sigreturn = 173, SYS_rt_sigaction = 174, SYS_rt_sigprocmask = 175,
-  SYS_getdents64 = 220, SYS_fcntl64 = 221, SYS_ppoll = 309, SYS_dup3 = 330, SYS_pipe2 = 331
+  SYS_exit = 1,
+  SYS_fork = 2,
+  SYS_read = 3,
+  SYS_write = 4,
+  SYS_open = 5,
+  SYS_close = 6,
+  SYS_execve = 11,
+  SYS_chdir = 12,
+  SYS_getpid = 20,
+  SYS_sync = 36,
+  SYS_kill = 37,
+  SYS_ioctl = 54,
+  SYS_getppid = 64,
+  SYS_setsid = 66,
+  SYS_reboot = 88,
+  SYS_mmap = 90, /* the old one: a pointer to its six arguments */
+  SYS_munmap = 91,
+  SYS_wait4 = 114,
+  SYS_mprotect = 125,
+  SYS_rt_sigreturn = 173,
+  SYS_rt_sigaction = 174,
+  SYS_rt_sigprocmask = 175,
+  SYS_stat64 = 195,
+  SYS_madvise = 219,
+  SYS_getdents64 = 220,
+  SYS_fcntl64 = 221,
+  SYS_clock_gettime = 265,
+  SYS_ppoll = 309,
+  SYS_dup3 = 330,
+  SYS_pipe2 = 331
 };
 
 enum { E_INTR = 4, E_AGAIN = 11, E_NOENT = 2, E_TOO_BIG = 7, E_ACCES = 13, E_INVAL = 22 };
@@ -26,12 +53,23 @@ enum { E_INTR = 4, E_AGAIN = 11, E_NOENT = 2, E_TOO_BIG = 7, E_ACCES = 13, E_INV
 #define O_RDONLY 0
 #define O_WRONLY 1
 #define O_RDWR 2
+#define O_CREAT 0x40
 #define O_NOCTTY 0x100
+#define O_TRUNC 0x200
 #define O_NONBLOCK 0x800
 #define O_DIRECTORY 0x10000
 #define O_CLOEXEC 0x80000
 #define F_SETFL 4
 #define F_DUPFD_CLOEXEC 1030
+
+#define PROT_READ 1
+#define PROT_WRITE 2
+#define PROT_EXEC 4
+#define MAP_PRIVATE 2
+#define MAP_ANONYMOUS 0x20
+#define MADV_NOHUGEPAGE 15
+
+#define CLOCK_MONOTONIC 1
 
 #define POLLIN 1
 #define POLLOUT 4
@@ -49,6 +87,8 @@ struct timespec {
 
 #define SIGHUP 1
 #define SIGKILL 9
+#define SIGUSR1 10
+#define SIGSEGV 11
 #define SIGPIPE 13
 #define SIGCHLD 17
 #define SIGNALS 64

@@ -1,0 +1,152 @@
+/*
+ * oscalls.c - what the operations of a Linux kernel cost a program: system calls, processes, pages, files, signals. A static i386 program that
+ * runs on the host and in any guest, for `npm run bench:linux`.
+ *
+ *     oscalls [FOLDER [ROW...]]      FOLDER: of a tmpfs, for the file rows; default /tmp
+ *
+ * Each row is timed in batches that last a while, and the median batch is printed: `name value unit`. System calls go the way that the
+ * kernel recommends (AT_SYSINFO: SYSENTER where there is one), as in a C library, unless the row says int 0x80.
+ */
+#include <stdbool.h>
+#include "format.h"
+#include "linux.h"
+#include "oscalls.h"
+#include "string.h"
+
+#define BATCHES 5
+#define BATCH_NS 20000000ull
+
+enum { AT_NULL = 0, AT_SYSINFO = 32, AT_SYSINFO_EHDR = 33 };
+
+static int (*vdso_clock_gettime)(int clock, struct timespec *);
+void *kernel_entry;
+
+void enter_by_interrupt(void);
+asm("enter_by_interrupt: int $0x80; ret");
+
+/* From here on as much of ELF as finding a function of the vDSO takes: ELF specification, "Dynamic Section", "Symbol Table". */
+struct elf_header {
+  uint8_t ident[16];
+  uint16_t type, machine;
+  uint32_t version, entry, phoff, shoff, flags;
+  uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
+};
+struct program_header {
+  uint32_t type, offset, vaddr, paddr, filesz, memsz, flags, align;
+};
+struct dynamic_entry {
+  uint32_t tag, value;
+};
+struct symbol {
+  uint32_t name, value, size;
+  uint8_t info, other;
+  uint16_t section;
+};
+enum { PT_DYNAMIC = 2, DT_STRTAB = 5, DT_SYMTAB = 6 };
+
+/** The symbol table has no length of its own; in a vDSO the strings follow it. */
+static void *vdso_function(uint32_t image, const char *name) {
+  const struct elf_header *header = (const struct elf_header *)image;
+  const struct program_header *segment = (const struct program_header *)(image + header->phoff);
+  const struct dynamic_entry *dynamic = 0;
+  uint32_t strings = 0, symbols = 0;
+  for (uint32_t i = 0; i < header->phnum; i++)
+    if (segment[i].type == PT_DYNAMIC) dynamic = (const struct dynamic_entry *)(image + segment[i].offset);
+  for (; dynamic && dynamic->tag; dynamic++) {
+    if (dynamic->tag == DT_STRTAB) strings = image + dynamic->value;
+    if (dynamic->tag == DT_SYMTAB) symbols = image + dynamic->value;
+  }
+  for (uint32_t at = symbols; at && at + sizeof(struct symbol) <= strings; at += sizeof(struct symbol)) {
+    const struct symbol *symbol = (const struct symbol *)at;
+    if (symbol->section && !strcmp((const char *)(strings + symbol->name), name)) return (void *)(image + symbol->value);
+  }
+  return 0;
+}
+
+uint64_t now_ns(void) {
+  struct timespec time;
+  if (vdso_clock_gettime) vdso_clock_gettime(CLOCK_MONOTONIC, &time);
+  else linux_call(SYS_clock_gettime, CLOCK_MONOTONIC, (uint32_t)&time, 0, 0, 0);
+  return (uint64_t)(uint32_t)time.tv_sec * 1000000000u + (uint32_t)time.tv_nsec;
+}
+
+struct line {
+  char text[128];
+  uint32_t length;
+};
+
+static void put(char c, void *context) {
+  struct line *line = context;
+  if (line->length < sizeof line->text) line->text[line->length++] = c;
+}
+
+void print(const char *text, ...) {
+  struct line line = {.length = 0};
+  va_list arguments;
+  va_start(arguments, text);
+  format(put, &line, text, arguments);
+  va_end(arguments);
+  linux_write(1, line.text, line.length);
+}
+
+void check(bool right, const char *what) {
+  if (right) return;
+  print("oscalls: %s went wrong\n", what);
+  linux_exit(1);
+}
+
+uint64_t spent_ns(uint64_t (*work)(uint32_t times), uint32_t times) {
+  uint64_t start = now_ns(), apart = work(times);
+  return now_ns() - start - apart;
+}
+
+/** Nanoseconds of one operation, times 100: the median of batches that are long enough for the clock. */
+static uint64_t measure(const struct row *row) {
+  uint64_t batches[BATCHES];
+  uint32_t times = 1, rest;
+  while (spent_ns(row->work, times) < BATCH_NS / 4 && times < 1u << 24) times *= 2;
+  for (uint32_t i = 0; i < BATCHES; i++) {
+    uint64_t batch = spent_ns(row->work, times) * 100;
+    uint32_t at = i;
+    for (; at > 0 && batches[at - 1] > batch; at--) batches[at] = batches[at - 1];
+    batches[at] = batch;
+  }
+  return divide(batches[BATCHES / 2], times, &rest);
+}
+
+static void report(const struct row *row) {
+  uint64_t hundredths = measure(row);
+  uint32_t rest, scaled;
+  if (row->bytes) {
+    /* Bytes a nanosecond are gigabytes a second. */
+    check(hundredths != 0, "the clock");
+    check(hundredths < 0xFFFFFFFFu, "the clock");
+    uint64_t megabytes = divide((uint64_t)row->bytes * 100000u, (uint32_t)hundredths, &rest);
+    print("%s %llu MB/s\n", row->name, megabytes);
+    return;
+  }
+  uint64_t whole = divide(hundredths, 100, &scaled);
+  print("%s %llu.%02u ns\n", row->name, whole, scaled);
+}
+
+/** The kernel leaves the auxiliary vector behind the environment: System V ABI, i386 supplement, "Process Initialization". */
+static void find_kernel_entry(char **environment) {
+  kernel_entry = enter_by_interrupt;
+  while (*environment) environment++;
+  for (const uint32_t *auxiliary = (const uint32_t *)(environment + 1); auxiliary[0] != AT_NULL; auxiliary += 2) {
+    if (auxiliary[0] == AT_SYSINFO) kernel_entry = (void *)auxiliary[1];
+    if (auxiliary[0] == AT_SYSINFO_EHDR) *(void **)&vdso_clock_gettime = vdso_function(auxiliary[1], "__vdso_clock_gettime");
+  }
+}
+
+int main(int argc, char *argv[]) {
+  if (argc > 1 && !strcmp(argv[1], EXIT_WORD)) return 0;
+  find_kernel_entry(argv + argc + 1);
+  prepare_rows(argv[0], argc > 1 ? argv[1] : "/tmp");
+  for (const struct row *row = rows; row->name; row++) {
+    bool wanted = argc <= 2;
+    for (int word = 2; word < argc; word++) wanted |= !strcmp(argv[word], row->name);
+    if (wanted) report(row);
+  }
+  return 0;
+}
