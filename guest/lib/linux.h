@@ -25,6 +25,7 @@ enum {
   SYS_execve = 11,
   SYS_chdir = 12,
   SYS_getpid = 20,
+  SYS_mount = 21,
   SYS_sync = 36,
   SYS_kill = 37,
   SYS_ioctl = 54,

@@ -11,6 +11,7 @@ import { measureLoops, type LoopRow } from './interpreters.js';
 import { measureFaults, type FaultRow } from './faults.js';
 import { measureKernel, type KernelCosts } from './kernel.js';
 import { findSystems } from './systems.js';
+import { table } from './table.js';
 import { loadV86 } from './v86.js';
 
 const PARTS = ['compute', 'kernel', 'loops', 'faults'];
@@ -32,16 +33,6 @@ if (only !== undefined && !PARTS.includes(only)) throw new Error(`--only ${only}
 const wants = (part: string): boolean => only === undefined || only === part;
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
-
-/** A table in Markdown; the first column is text, the others are numbers. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((title, column) => Math.max(title.length, 3, ...rows.map((row) => row[column].length)));
-  const pad = (text: string, column: number): string =>
-    column === 0 ? text.padEnd(widths[0]) : text.padStart(widths[column]);
-  const line = (cells: readonly string[]): string => `| ${cells.map(pad).join(' | ')} |`;
-  const rule = widths.map((width, column) => (column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`));
-  return [line(head), `| ${rule.join(' | ')} |`, ...rows.map(line)].join('\n');
-}
 
 const shown = (value: number | undefined, digits: number): string =>
   value === undefined

@@ -1,0 +1,118 @@
+/**
+ * `npm run bench:linux`: how fast Linux boots and what its operations cost, in Romulus, in QEMU's translator (TCG) and in v86 where those are
+ * installed, all from one kernel and initramfs, and on the host. Everything is measured in turns, so that a busy host hits all alike, and
+ * medians are printed.
+ * Options: --kernel FILE (default: Debian's, as `romulus linux` has cached it), --vmi-kernel FILE (a column of its own), --rounds N,
+ * --v86 FOLDER (a folder with v86 in its node_modules), --only NAME (a column; may be repeated), --json.
+ * Read after: `linuxSystems.ts`, `linuxGuest.ts`.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { Cache } from '../../src/linux/cache.js';
+import { debianFiles } from '../../src/linux/guest.js';
+import { benchInitramfs } from './linuxGuest.js';
+import { native, qemu, romulus, v86, type LinuxSystem } from './linuxSystems.js';
+import { table } from './table.js';
+import { median } from './timing.js';
+
+const { values } = parseArgs({
+  options: {
+    kernel: { type: 'string' },
+    'vmi-kernel': { type: 'string' },
+    rounds: { type: 'string', default: '3' },
+    v86: { type: 'string' },
+    only: { type: 'string', multiple: true },
+    json: { type: 'boolean' },
+  },
+});
+const rounds = Number(values.rounds);
+if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds ${values.rounds}: give a whole number above 0`);
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+const note = (text: string): void => void process.stderr.write(`${text}\n`);
+
+/** Medians of a column by row, and what went wrong in it. */
+class Column {
+  private readonly _values = new Map<string, { readonly unit: string; readonly values: number[] }>();
+  error: string | undefined;
+
+  constructor(readonly system: LinuxSystem) {}
+
+  async measure(): Promise<void> {
+    try {
+      for (const [name, { value, unit }] of (await this.system.run()).rows) {
+        const row = this._values.get(name) ?? { unit, values: [] };
+        row.values.push(value);
+        this._values.set(name, row);
+      }
+    } catch (error) {
+      this.error = (error as Error).message;
+    }
+  }
+
+  get rows(): ReadonlyMap<string, { readonly unit: string; readonly value: number }> {
+    return new Map([...this._values].map(([name, { unit, values: all }]) => [name, { unit, value: median(all) }]));
+  }
+}
+
+function shown(value: number | undefined): string {
+  if (value === undefined) return '-';
+  const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  return value.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+function show(columns: readonly Column[]): void {
+  const units = new Map<string, string>();
+  for (const column of columns) for (const [name, { unit }] of column.rows) units.set(name, unit);
+  const rows = [...units].map(([name, unit]) => [
+    `${name}, ${unit}`,
+    ...columns.map((column) => shown(column.rows.get(name)?.value)),
+  ]);
+  say(table(['inside Linux', ...columns.map(({ system }) => system.name)], rows));
+  for (const { system, error } of columns) if (error !== undefined) say(`\n${system.name}: ${error}`);
+}
+
+async function debianKernel(): Promise<string> {
+  const task = { progress: () => undefined, warn: note, signal: new AbortController().signal };
+  return join((await debianFiles(new Cache(), { session: 'agent' }, task)).kernelFolder, 'vmlinuz');
+}
+
+const load = loadavg()[0];
+const folder = mkdtempSync(join(tmpdir(), 'romulus-bench-'));
+try {
+  const initrd = join(folder, 'initramfs');
+  writeFileSync(initrd, benchInitramfs());
+  const guest = { kernel: values.kernel ?? (await debianKernel()), initrd };
+  const vmi = values['vmi-kernel'];
+  const systems = [
+    native,
+    romulus('Romulus', guest),
+    vmi === undefined ? undefined : romulus('Romulus, VMI', { kernel: vmi, initrd }),
+    qemu(guest),
+    values.v86 === undefined ? undefined : v86(guest, values.v86),
+  ].filter((system) => system !== undefined);
+  const wanted = systems.filter(({ name }) => values.only?.includes(name) ?? true);
+  if (wanted.length === 0) throw new Error(`--only: give one of ${systems.map(({ name }) => name).join(', ')}`);
+  const columns = wanted.map((system) => new Column(system));
+  for (let round = 1; round <= rounds; round++)
+    for (const column of columns) {
+      note(`round ${round} of ${rounds}: ${column.system.name}`);
+      await column.measure();
+    }
+  if (values.json === true) {
+    const host = { cpu: cpus()[0].model.trim(), cpus: cpus().length, load, node: process.version };
+    const all = columns.map(({ system, rows, error }) => ({
+      system: system.name,
+      error,
+      rows: Object.fromEntries(rows),
+    }));
+    say(JSON.stringify({ host, rounds, guest: guest.kernel, columns: all }, undefined, 2));
+  } else {
+    say(`${cpus()[0].model.trim()}, ${cpus().length} CPUs, load ${shown(load)} at the start; medians of ${rounds}\n`);
+    show(columns);
+  }
+} finally {
+  rmSync(folder, { recursive: true });
+}
