@@ -155,10 +155,12 @@ export function explain(machine: UserMachine, test: Case, expected: Outcome, act
   if ([expected.cr2, actual.cr2, expected.eip, actual.eip].some(isForeign)) {
     return verdict("memory of the host's own", [], { flags: 0 });
   }
-  const offset = expected.eip - state.eip;
-  const ended = tryDecode(test.code.subarray(offset), modeOf(test).codeSize);
-  if (offset >= 0 && ended !== undefined && /^MASKMOV/.test(ended.form.mnemonic)) {
-    return verdict('MASKMOV may or may not fault on bytes that it does not store', [], { flags: 0 });
+  for (const { eip } of [expected, actual]) {
+    const offset = eip - state.eip;
+    const ended = offset < 0 ? undefined : tryDecode(test.code.subarray(offset), modeOf(test).codeSize);
+    if (ended !== undefined && /^MASKMOV/.test(ended.form.mnemonic)) {
+      return verdict('MASKMOV may or may not fault on bytes that it does not store', [], { flags: 0 });
+    }
   }
   const { reason, last, registers, ...traced } = trace(machine, state);
   // an instruction that faults has written no flags

@@ -1,63 +1,83 @@
 /**
- * The differential fuzzer: random sequences of instructions under the interpreter and on the host's own CPU, in the same run, until the time
- * is over. A difference is shrunk, printed with both endings, and kept in `test/fuzz/seeds/`, which `npm test` plays from then on.
+ * The differential fuzzer: random sequences and programs under the interpreter, under the translator in several ways, and on the host's own
+ * CPU, in the same run, until the time is over. Each engine is compared with the host, and where the host's answer does not count, with the
+ * interpreter. A difference is shrunk, printed with both endings, and kept in `test/fuzz/seeds/`, which `npm test` plays from then on.
  *
- *     npm run fuzz -- --minutes N [--seed S]
+ *     npm run fuzz -- --minutes N [--seed S] [--engines interpreter|all]
  *
- * Needs an x86 host that runs 32-bit programs, and `gcc -m32`. Read before: `sequence.ts`, `explain.ts`, `shrink.ts`.
+ * Needs an x86 host that runs 32-bit programs, and `gcc -m32`; the translator needs the addon. Read before: `sequence.ts`, `program.ts`,
+ * `players.ts`, `explain.ts`, `shrink.ts`.
  */
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { tryNative } from '../../src/native.js';
 import { serialize } from '../../test/fuzz/regression.js';
-import { referenceEngine } from '../../test/vectors/engines.js';
 import { listing } from '../../test/vectors/disassemble.js';
 import { same, type Outcome } from '../../test/vectors/outcome.js';
-import { machineOf } from '../../test/vectors/play.js';
 import { initialState, modeOf, type Case } from '../../test/vectors/state.js';
 import { Oracle, OracleDied } from '../record-vectors/oracle.js';
 import { UNDEFINED_FLAGS, explain, type Verdict } from './explain.js';
+import { Reference, translators, type Player, type Result } from './players.js';
+import { makeProgram } from './program.js';
 import { caseOf, makeSequence, sequenceSeed, type Sequence } from './sequence.js';
 import { shrink } from './shrink.js';
 
 const FOLDER = 'test/fuzz/seeds';
 const BATCH = 400;
 const PROGRESS_MS = 5000;
+const MAX_LINE = 400;
 /** Differences after which looking further is of no use before they are mended. */
 const ENOUGH = 25;
 
-const { values: options } = parseArgs({ options: { minutes: { type: 'string' }, seed: { type: 'string' } } });
+const { values: options } = parseArgs({
+  options: { minutes: { type: 'string' }, seed: { type: 'string' }, engines: { type: 'string', default: 'all' } },
+});
 const minutes = Number(options.minutes ?? '1');
 const run = Number(options.seed ?? Date.now() % 1_000_000);
-if (!(minutes > 0) || !Number.isInteger(run)) {
-  process.stderr.write('fuzz: give --minutes a number above 0 and --seed a whole number\n');
+if (!(minutes > 0) || !Number.isInteger(run) || !['all', 'interpreter'].includes(options.engines)) {
+  process.stderr.write('fuzz: give --minutes a number above 0, --seed a whole number, --engines all or interpreter\n');
   process.exit(2);
 }
 
 const oracle = new Oracle();
-const machine = machineOf(referenceEngine);
-const counts = { sequences: 0, instructions: 0, explained: new Map<string, number>(), deaths: 0 };
+const reference = new Reference();
+const { machine } = reference;
+const others = options.engines === 'all' ? openTranslators() : [];
+const counts = { sequences: 0, explained: new Map<string, number>(), between: 0, deaths: 0 };
 const differing = new Map<string, number>();
+
+function openTranslators(): readonly Player[] {
+  const result = tryNative();
+  if (result.native !== undefined) return translators(result.native);
+  process.stderr.write(
+    `fuzz: the translator needs the addon (${result.failure}); --engines interpreter goes without\n`,
+  );
+  process.exit(2);
+}
 
 interface Compared {
   readonly test: Case;
   readonly expected: Outcome;
   readonly verdict: Verdict;
+  /** Who differs from whom. */
+  readonly who: string;
 }
 
-/** Plays a case and judges it against the host's ending; undefined when they agree. */
-function compare(test: Case, expected: Outcome): Compared | undefined {
-  const state = initialState(test);
-  let actual: Outcome;
-  try {
-    actual = machine.run(state);
-  } catch (error) {
-    return { test, expected, verdict: { reason: undefined, found: [String(error)], ignored: { flags: 0 } } };
+/** Judges what an engine made of a case; undefined when it is what was expected. */
+function compare(test: Case, expected: Outcome, actual: Result, who: string): Compared | undefined {
+  if (actual instanceof Error) {
+    return { test, expected, who, verdict: { reason: undefined, found: [String(actual)], ignored: { flags: 0 } } };
   }
   if (same(expected, actual, test.fpu, 0)) return undefined;
-  return { test, expected, verdict: explain(machine, test, expected, actual) };
+  return { test, expected, who, verdict: explain(machine, test, expected, actual) };
 }
+
+const isDifference = (compared: Compared | undefined): boolean =>
+  compared !== undefined && compared.verdict.reason === undefined;
+const isCounted = (compared: Compared | undefined): boolean =>
+  compared === undefined || compared.verdict.reason === UNDEFINED_FLAGS;
 
 /** Asks the host about cases; what ends the native process is left out and counted. */
 async function ask(tests: readonly Case[]): Promise<(Outcome | undefined)[]> {
@@ -74,29 +94,47 @@ async function ask(tests: readonly Case[]): Promise<(Outcome | undefined)[]> {
   }
 }
 
-async function judge(candidates: readonly Sequence[]): Promise<(Compared | undefined)[]> {
+/** Plays cases everywhere. @returns of each case first the comparison with the host, then those of the engines that count */
+async function judge(candidates: readonly Sequence[]): Promise<{ host: boolean; found: (Compared | undefined)[] }[]> {
   const tests = candidates.map(caseOf);
   const outcomes = await ask(tests);
-  return tests.map((test, i) => {
-    const outcome = outcomes[i];
-    const compared = outcome === undefined ? undefined : compare(test, outcome);
-    return compared?.verdict.reason === undefined ? compared : undefined;
+  const results = reference.play(tests);
+  const more = others.map((player) => ({ name: player.name, results: player.play(tests) }));
+  return tests.map((test, index) => {
+    const outcome = outcomes[index];
+    const result = results[index];
+    const first = outcome && compare(test, outcome, result, 'interpreter and host');
+    const host = outcome !== undefined && isCounted(first);
+    const expected = host || result instanceof Error ? outcome : result;
+    if (expected === undefined) return { host, found: [first] };
+    const whom = host ? 'host' : 'interpreter';
+    const rest = more.map(({ name, results: own }) => compare(test, expected, own[index], `${name} and ${whom}`));
+    return { host, found: [first, ...rest] };
   });
 }
 
+/** Long lists of changed memory are of no use to a reader. */
+const shortened = (line: string): string => (line.length <= MAX_LINE ? line : `${line.slice(0, MAX_LINE)} ...`);
 const hex = (value: number): string => (value >>> 0).toString(16).padStart(8, '0');
 
-async function report(sequence: Sequence): Promise<void> {
+async function report(sequence: Sequence, first: Compared): Promise<void> {
   const smallest = await shrink(sequence, async (candidates) =>
-    (await judge(candidates)).map((one) => one !== undefined),
+    (await judge(candidates)).map(({ found }) => found.some(isDifference)),
   );
-  const [compared] = await judge([smallest]);
-  if (compared === undefined) return;
-  const { test, expected, verdict } = compared;
+  const compared = (await judge([smallest]))[0].found.find(isDifference);
+  if (compared === undefined) {
+    const lines = [`a difference between ${first.who} that did not come again`, ...first.verdict.found.map(shortened)];
+    process.stdout.write(`\n${lines.join('\n  ')}\n`);
+    differing.set(`once only, seed ${sequence.seed}`, 1);
+    return;
+  }
+  const { test, expected, verdict, who } = compared;
+  const found = verdict.found.map(shortened);
   const mode = modeOf(test);
   const state = initialState(test);
   const lines = listing(test.code, mode.codeSize, state.eip);
   const key = [
+    who,
     lines.map((line) => line.slice(32).split(' ', 1)[0]),
     verdict.found.map((line) => line.split(':', 1)[0]),
   ].join();
@@ -105,8 +143,8 @@ async function report(sequence: Sequence): Promise<void> {
   if (known > 0) return;
   const registers = [...state.registers].map(hex).join(' ');
   const before = `before: eax.. ${registers} eflags ${hex(state.eflags)}, ${mode.name}, seed ${test.seed}`;
-  process.stdout.write(`\n${[`a difference in`, ...lines, before, ...verdict.found].join('\n  ')}\n`);
-  const text = serialize({ test, expected, ignored: verdict.ignored }, lines, verdict.found);
+  process.stdout.write(`\n${[`a difference between ${who} in`, ...lines, before, ...found].join('\n  ')}\n`);
+  const text = serialize({ test, expected, ignored: verdict.ignored }, lines, found);
   const name = `${createHash('sha256').update(text).digest('hex').slice(0, 12)}.json`;
   mkdirSync(FOLDER, { recursive: true });
   writeFileSync(join(FOLDER, name), text);
@@ -116,10 +154,9 @@ async function report(sequence: Sequence): Promise<void> {
 function progress(startMs: number): string {
   const seconds = (Date.now() - startMs) / 1000;
   const rate = Math.round(counts.sequences / seconds);
-  const explained = [...counts.explained.values()].reduce((sum, count) => sum + count, 0);
   return (
-    `${Math.round(seconds)} s: ${counts.sequences} sequences (${rate}/s), ${counts.instructions} instructions, ` +
-    `${explained} explained, ${differing.size} differences`
+    `${Math.round(seconds)} s: ${counts.sequences} sequences (${rate}/s) compared with the host, ` +
+    `${counts.between} between engines alone, ${reference.retired} instructions, ${differing.size} differences`
   );
 }
 
@@ -128,22 +165,22 @@ const endMs = startMs + minutes * 60_000;
 let shownMs = startMs;
 process.stdout.write(`fuzz: seed ${run}, ${minutes} minutes\n`);
 for (let index = 0; Date.now() < endMs && differing.size < ENOUGH; index += BATCH) {
-  const sequences = Array.from({ length: BATCH }, (_, i) => makeSequence(sequenceSeed(run, index + i)));
-  const tests = sequences.map(caseOf);
-  const outcomes = await ask(tests);
+  const sequences = Array.from({ length: BATCH }, (_, i) => {
+    const seed = sequenceSeed(run, index + i);
+    return i % 2 === 0 ? makeSequence(seed) : makeProgram(seed);
+  });
+  const judged = await judge(sequences);
   for (let i = 0; i < BATCH; i++) {
-    const outcome = outcomes[i];
-    if (outcome === undefined) continue;
-    const compared = compare(tests[i], outcome);
-    if (compared === undefined || compared.verdict.reason === UNDEFINED_FLAGS) {
-      counts.sequences++;
-      counts.instructions += machine.retired;
-    } else if (compared.verdict.reason !== undefined) {
-      const { reason } = compared.verdict;
-      counts.explained.set(reason, (counts.explained.get(reason) ?? 0) + 1);
-    } else {
-      await report(sequences[i]);
+    const { host, found } = judged[i];
+    const difference = found.find(isDifference);
+    if (difference !== undefined) {
+      await report(sequences[i], difference);
+      continue;
     }
+    if (host) counts.sequences++;
+    else counts.between++;
+    const reason = host ? undefined : found[0]?.verdict.reason;
+    if (reason !== undefined) counts.explained.set(reason, (counts.explained.get(reason) ?? 0) + 1);
   }
   if (Date.now() - shownMs > PROGRESS_MS) {
     shownMs = Date.now();
@@ -152,7 +189,9 @@ for (let index = 0; Date.now() < endMs && differing.size < ENOUGH; index += BATC
 }
 oracle.close();
 process.stdout.write(`\n${progress(startMs)}\n`);
-for (const [reason, count] of counts.explained) process.stdout.write(`  not compared: ${count} (${reason})\n`);
-if (counts.deaths > 0) process.stdout.write(`  not compared: ${counts.deaths} (ended the native process)\n`);
+for (const [reason, count] of counts.explained)
+  process.stdout.write(`  not compared with the host: ${count} (${reason})\n`);
+if (counts.deaths > 0)
+  process.stdout.write(`  not compared with the host: ${counts.deaths} (ended the native process)\n`);
 for (const [key, count] of differing) process.stdout.write(`  differed ${count} times: ${key}\n`);
 process.exitCode = differing.size === 0 ? 0 : 1;

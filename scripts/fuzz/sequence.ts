@@ -1,10 +1,10 @@
 /**
  * Random sequences of instructions. A sequence is a list of items, so that it can be shrunk: branches name the item that they go to, and
- * bytes are laid out afterwards. Branches go forward, so that most sequences end.
- * Read before: `../record-vectors/encode.ts`. Read after: `explain.ts`, `shrink.ts`.
+ * bytes are laid out afterwards. Branches go forward, so that most sequences end; loops are `program.ts`' business.
+ * Read before: `../record-vectors/encode.ts`. Read after: `program.ts`, `explain.ts`, `shrink.ts`.
  */
 import { Attribute, type Form } from '../../src/x86/form.js';
-import { OperandKind, Segment } from '../../src/x86/instruction.js';
+import { OperandKind, Segment, type Instruction } from '../../src/x86/instruction.js';
 import { forms } from '../../src/x86/table.js';
 import { Key, type Case, type Override } from '../../test/vectors/state.js';
 import { below, edgeValue, generator, once, pick } from '../../test/vectors/values.js';
@@ -16,6 +16,8 @@ export interface Item {
   readonly bytes: readonly number[];
   /** For a relative branch: the item it goes to (its index when made) and the bytes of its displacement, which come last. */
   readonly branch?: { readonly to: number; readonly sizeBytes: number };
+  /** For a store into code: the item that is written, where in it, and where in `bytes` the address stands. */
+  readonly store?: { readonly to: number; readonly offset: number; readonly addressAt: number };
   readonly id: number;
 }
 
@@ -36,14 +38,15 @@ const isX87 = ({ attributes }: Form): boolean => (attributes & Attribute.Fpu) !=
 const isSimd = ({ attributes }: Form): boolean => (attributes & Attribute.Simd) !== 0;
 
 const usable = forms.filter(({ mnemonic }) => uncomparedImage(mnemonic, 4).length === 0);
-const quiet = (form: Form): boolean => !ENDING.test(form.mnemonic) && (form.attributes & Attribute.Privileged) === 0;
-const integerForms = usable.filter((form) => !isX87(form) && !isSimd(form) && quiet(form));
-const endingForms = usable.filter((form) => !quiet(form));
+export const quiet = (form: Form): boolean =>
+  !ENDING.test(form.mnemonic) && (form.attributes & Attribute.Privileged) === 0;
+export const integerForms = usable.filter((form) => !isX87(form) && !isSimd(form) && quiet(form));
+export const endingForms = usable.filter((form) => !quiet(form));
 const x87Forms = usable.filter(isX87);
 const simdForms = usable.filter(isSimd);
 
 /** What a sequence is made of. */
-const flavours: readonly (readonly (readonly Form[])[])[] = [
+export const flavours: readonly (readonly (readonly Form[])[])[] = [
   [integerForms],
   [integerForms],
   [integerForms],
@@ -52,16 +55,26 @@ const flavours: readonly (readonly (readonly Form[])[])[] = [
   [x87Forms, simdForms],
 ];
 
-const little = (value: number, sizeBytes: number): number[] =>
+export const little = (value: number, sizeBytes: number): number[] =>
   Array.from({ length: sizeBytes }, (_, i) => (value >>> (8 * i)) & 0xff);
 
 /** An instruction that does at run time what an override does before. Undefined where none can. */
-function setup({ key, linear, value }: Override, mode: Mode): number[] | undefined {
+export function setup({ key, linear, value }: Override, mode: Mode): number[] | undefined {
   const wide = mode.codeSize === 2 ? [0x66] : [];
   if (key < Key.Eflags) return [...wide, 0xb8 + key, ...little(value, 4)];
   if (key !== Key.Memory || mode.selectors[Segment.Ds] === EXPAND_DOWN) return undefined;
   const address = mode.codeSize === 2 ? [0x06, ...little(linear, 2)] : [0x05, ...little(linear, 4)];
   return [...wide, 0xc7, ...address, ...little(value, 4)];
+}
+
+/**
+ * Flags that may be undefined behind an instruction, given those that may be before it. A count in CL is not known: the flags may or may not
+ * be written.
+ */
+export function openBehind(open: number, instruction: Instruction): number {
+  const { form } = instruction;
+  const keeps = (form.attributes & Attribute.MayKeepFlags) !== 0;
+  return (open & ~(keeps ? 0 : form.flagsWritten)) | undefinedFlags(instruction, 3) | (keeps ? form.flagsUndefined : 0);
 }
 
 /** Bytes that a sequence may have: less than what a case's code may be long. */
@@ -117,10 +130,7 @@ export function makeSequence(seed: number): Sequence {
     } else {
       items.push({ bytes: [...encoded.bytes], id });
     }
-    // a count in CL is not known: the flags may or may not be written
-    const keeps = (form.attributes & Attribute.MayKeepFlags) !== 0;
-    open =
-      (open & ~(keeps ? 0 : form.flagsWritten)) | undefinedFlags(instruction, 3) | (keeps ? form.flagsUndefined : 0);
+    open = openBehind(open, instruction);
     for (const [to, mask] of joins) if (to <= items.length) open |= mask;
   }
 
@@ -143,13 +153,20 @@ export function caseOf({ seed, mode, start, items, overrides, fpu }: Sequence): 
     at += bytes.length;
   }
   const code = new Uint8Array(at);
-  items.forEach(({ bytes, branch }, index) => {
+  const last = items.length - 1;
+  items.forEach(({ bytes, branch, store, id: own }, index) => {
     code.set(bytes, starts[index]);
+    if (store !== undefined) {
+      const target = items.findIndex(({ id }) => id >= store.to);
+      code.set(little(start + starts[target < 0 ? last : target] + store.offset, 4), starts[index] + store.addressAt);
+    }
     if (branch === undefined) return;
-    const target = items.findIndex(({ id }, other) => other > index && id >= branch.to);
+    const isBack = branch.to <= own;
+    const target = items.findIndex(({ id }, other) => (isBack || other > index) && id >= branch.to);
     const end = starts[index] + bytes.length;
     const distance = (target < 0 ? at : starts[target]) - end;
-    if (branch.sizeBytes > 1 || distance < 0x80) code.set(little(distance, branch.sizeBytes), end - branch.sizeBytes);
+    if (branch.sizeBytes > 1 || Math.abs(distance) < 0x80)
+      code.set(little(distance, branch.sizeBytes), end - branch.sizeBytes);
   });
   return { seed, mode, start, code, overrides, fpu };
 }
