@@ -25,6 +25,8 @@ constexpr unsigned kMaxTranslators = 64;
 constexpr unsigned kMaxWindows = 16;
 constexpr std::uint32_t kPageBytes = 4096;
 constexpr std::uint32_t kLinearPages = 1u << 20;
+/* Pages that a window remembers one by one to be looked at; beyond it is cheaper to look at all of them. */
+constexpr std::uint32_t kMaxPending = 1024;
 
 /* Bits of `Window::shadow` below the frame. */
 namespace shadow {
@@ -53,6 +55,9 @@ struct Window {
   /* Per linear page with entries in the jump table: physical frame of the code | 1. */
   std::uint32_t *code = nullptr;
   PageLog coded;
+  /* Linear pages whose translation may have changed since the window was current; with more than `kMaxPending` all of them may have. */
+  std::uint32_t pending[kMaxPending];
+  std::uint32_t pendingCount = 0;
 };
 
 struct Translator {
@@ -74,6 +79,8 @@ struct Translator {
   pid_t tid = 0;
   sigset_t formerMask{};
   unsigned current = 0;
+  /* Address space of the current window, see windowSpace(). */
+  std::uint32_t space = 0;
   /* The window of the same address space at the other privilege, when it is fit for use; else -1. */
   int twin = -1;
   /* The last exit was a page fault of user code at this EIP. */
@@ -131,8 +138,17 @@ bool reflectFault(Translator &translator);
 /* Walks the page tables again for every page and drops those whose translation has changed: what a flush of the TLB amounts to. */
 void windowRevalidate(Translator &translator, unsigned index, bool user);
 
-/* The same for one page (INVLPG), or for all of its 4 MiB region where that is mapped by one entry. */
-void windowRevalidatePage(Translator &translator, unsigned index, std::uint32_t linear, bool user);
+/*
+ * The same for one page (INVLPG), or for all of its 4 MiB region where that is mapped by one entry, in all windows: at once in the current
+ * one, before their next use in the others.
+ */
+void windowsInvalidatePage(Translator &translator, std::uint32_t linear);
+
+/* Looks at the pages of the window that becomes current, at the vCPU's privilege, that windowsInvalidatePage() has left for that. */
+void windowSettle(Translator &translator, Window &window);
+
+/* The address space that CR0 and CR3 name: the page directory, or a value of its own while paging is off. */
+std::uint32_t windowSpace(const Translator &translator);
 
 /* Drops everything in a window: pages, and with `code` its jump table. */
 void windowClear(Translator &translator, unsigned index, bool code);
@@ -158,8 +174,14 @@ void windowInstall(Window &window, std::uint32_t eip, std::uint32_t frame, std::
 /* Gives all of a window back to the host. */
 void windowDestroy(Window &window);
 
-/* Unmaps one page. */
-void windowUnmap(Translator &translator, Window &window, std::uint32_t page);
+/* Unmaps neighbouring pages. */
+void windowUnmap(Translator &translator, Window &window, std::uint32_t first, std::uint32_t count);
+
+/* Host address of a linear page. */
+char *windowHost(const Window &window, std::uint32_t page);
+
+/* Empties the part of the jump table for a page, and that for instructions that end in it. */
+void windowClearCodePage(Window &window, std::uint32_t page);
 
 /* What the walker found. */
 struct Walk {

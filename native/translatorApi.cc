@@ -100,12 +100,11 @@ Napi::Value revalidate(const Napi::CallbackInfo &info) {
   return result(info, 0);
 }
 
-/* windowRevalidatePage(slot, window, linear, user): 0 or errno */
-Napi::Value revalidatePage(const Napi::CallbackInfo &info) {
+/* windowsInvalidatePage(slot, linear): 0 or errno */
+Napi::Value invalidatePage(const Napi::CallbackInfo &info) {
   Translator *translator = named(info);
-  const std::uint32_t window = unsignedAt(info, 1);
-  if (translator == nullptr || window >= kMaxWindows) return result(info, -EBADF);
-  windowRevalidatePage(*translator, window, unsignedAt(info, 2), unsignedAt(info, 3) != 0);
+  if (translator == nullptr) return result(info, -EBADF);
+  windowsInvalidatePage(*translator, unsignedAt(info, 1));
   return result(info, 0);
 }
 
@@ -187,7 +186,7 @@ constexpr Export kExports[] = {
     {"xlateLive", live},
     {"windowSelect", select},
     {"windowRevalidate", revalidate},
-    {"windowRevalidatePage", revalidatePage},
+    {"windowsInvalidatePage", invalidatePage},
     {"windowClear", clear},
     {"windowsClear", clearAll},
     {"windowsProtect", protect},

@@ -1,8 +1,8 @@
 /*
- * Windows: reserving them, mapping pages into them and dropping what the guest has dropped. The functions that the fault handler
+ * Windows: reserving them, mapping pages into them and taking them out. The functions that the fault handler
  * calls (windowMap, windowUnmap and what they use) are async-signal-safe: mmap and mprotect are plain system calls, and the
  * tables they keep belong to the one thread that runs the guest, which is never inside the other functions when it faults.
- * Read before: translator.h, walk.cc. Read after: fault.cc.
+ * Read before: translator.h, walk.cc. Read after: revalidate.cc, fault.cc.
  */
 #include <cerrno>
 #include <cstring>
@@ -25,8 +25,18 @@ constexpr std::uint64_t kTableBytes = kWindowBytes * 4;
 constexpr std::uint64_t kPageTableBytes = std::uint64_t{kPageBytes} * 4;
 constexpr std::uint64_t kShadowBytes = std::uint64_t{kLinearPages} * 4;
 
-/* Pages that one fault may map when their frames are contiguous: an aligned group of this many. */
-constexpr std::uint32_t kRunPages = 16;
+/* Instructions this near to the end of a page may cross into the next: those of the longest one but its last byte. */
+constexpr std::uint32_t kCrossingBytes = 14;
+
+/*
+ * Pages that one fault may map when their frames are contiguous: an aligned group of this many. Runs up to the second number are made present
+ * at once; in longer ones the host does that as they are touched, some pages at a time, so that the guest's memory is not all taken up.
+ */
+constexpr std::uint32_t kRunPages = 64;
+constexpr std::uint32_t kPresentPages = 16;
+
+/* Host mappings that a page in a window may cost: its own, and the gap behind it. */
+constexpr std::uint32_t kMappingsPerPage = 2;
 
 void *reserve(std::uint64_t bytes, int protection) {
   return mmap(nullptr, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -71,31 +81,21 @@ int createWindow(Window &window) {
   return -ENOMEM;
 }
 
-char *hostOf(const Window &window, std::uint32_t page) { return window.base + (std::uint64_t{page} << 12); }
+/* What is dropped when there is no room to drop less: as much as one 4 MiB entry maps. */
+constexpr std::uint32_t kGroupPages = 0x400;
 
 /* Takes pages out of the address space; the reservation stays. */
 bool unmapRange(Translator &translator, const Window &window, std::uint32_t page, std::uint32_t count) {
   translator.mappings += 1;
-  return mmap(hostOf(window, page), std::uint64_t{count} * kPageBytes, PROT_NONE,
+  return mmap(windowHost(window, page), std::uint64_t{count} * kPageBytes, PROT_NONE,
               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED;
-}
-
-/* Instructions this near to the end of a page may cross into the next: those of the longest one but its last byte. */
-constexpr std::uint32_t kCrossingBytes = 14;
-
-/* Empties the part of the jump table for a page, and that for instructions that end in it. */
-void clearCodePage(Window &window, std::uint32_t page) {
-  std::uint32_t *entries = window.table + std::uint64_t{page} * kPageBytes;
-  std::memset(entries, 0, kPageTableBytes);
-  if (page != 0 && window.code[page - 1] != 0) std::memset(entries - kCrossingBytes, 0, kCrossingBytes * sizeof *entries);
-  window.code[page] = 0;
 }
 
 /* Notes that a page has code in the jump table; `frame` as in `windowInstall`. */
 void noteCode(Window &window, std::uint32_t page, std::uint32_t frame) {
   if (window.code[page] == frame) return;
   if (window.code[page] != 0) {
-    clearCodePage(window, page);
+    windowClearCodePage(window, page);
   } else {
     bool listed = false;
     for (std::uint32_t at = 0; at < window.coded.count && !listed; at++) listed = window.coded.pages[at] == page;
@@ -115,45 +115,10 @@ void clearCode(Window &window) {
     if (givesBack) {
       window.code[page] = 0;
     } else if (window.code[page] != 0) {
-      clearCodePage(window, page);
+      windowClearCodePage(window, page);
     }
   }
   window.coded.count = 0;
-}
-
-/* Whether a page that is mapped as `entry` says would be mapped the same way now. */
-bool stillMapped(const Translator &translator, std::uint32_t page, std::uint32_t entry, bool user) {
-  Walk found{};
-  std::uint32_t error = 0;
-  const bool writable = (entry & shadow::Writable) != 0;
-  if (walk(translator, page << 12, writable, user, false, &found, &error) != WalkResult::Ok) return false;
-  return found.frame == (entry & ~0xfffu) && found.large == ((entry & shadow::Large) != 0);
-}
-
-bool stillCode(const Translator &translator, std::uint32_t page, std::uint32_t entry, bool user) {
-  Walk found{};
-  std::uint32_t error = 0;
-  if (walk(translator, page << 12, false, user, false, &found, &error) != WalkResult::Ok) return false;
-  return found.frame == (entry & ~0xfffu);
-}
-
-void revalidateCode(Translator &translator, Window &window, std::uint32_t page, bool user) {
-  const std::uint32_t entry = window.code[page];
-  if (entry != 0 && !stillCode(translator, page, entry, user)) clearCodePage(window, page);
-}
-
-/* Leaves in the log only the pages that are mapped still. */
-void compactLog(Window &window) {
-  std::uint32_t kept = 0;
-  for (std::uint32_t index = 0; index < window.mapped.count; index++) {
-    const std::uint32_t page = window.mapped.pages[index];
-    if ((window.shadow[page] & shadow::Mapped) != 0) {
-      window.mapped.pages[kept++] = page;
-    } else {
-      window.shadow[page] = 0;
-    }
-  }
-  window.mapped.count = kept;
 }
 
 void note(Window &window, std::uint32_t page, std::uint32_t entry) {
@@ -161,7 +126,29 @@ void note(Window &window, std::uint32_t page, std::uint32_t entry) {
   window.shadow[page] = entry | shadow::Logged;
 }
 
+/*
+ * Counts anew what `mappings` is the upper bound of: neighbours share mappings, and what has been dropped has none. Safe: it reads tables that
+ * only this thread uses.
+ */
+void countMappings(Translator &translator) {
+  translator.mappings = kMaxWindows;
+  for (const Window &window : translator.windows) {
+    for (std::uint32_t at = 0; at < window.mapped.count; at++) {
+      if ((window.shadow[window.mapped.pages[at]] & shadow::Mapped) != 0) translator.mappings += kMappingsPerPage;
+    }
+  }
+}
+
 }  // namespace
+
+char *windowHost(const Window &window, std::uint32_t page) { return window.base + (std::uint64_t{page} << 12); }
+
+void windowClearCodePage(Window &window, std::uint32_t page) {
+  std::uint32_t *entries = window.table + std::uint64_t{page} * kPageBytes;
+  std::memset(entries, 0, kPageTableBytes);
+  if (page != 0 && window.code[page - 1] != 0) std::memset(entries - kCrossingBytes, 0, kCrossingBytes * sizeof *entries);
+  window.code[page] = 0;
+}
 
 void windowDestroy(Window &window) {
   if (window.base != nullptr) release(window.base - kGuardBytes, kWindowBytes + 2 * kGuardBytes);
@@ -177,7 +164,8 @@ void windowSwap(Translator &translator) {
   const int other = static_cast<int>(translator.current);
   translator.current = static_cast<unsigned>(translator.twin);
   translator.twin = other;
-  const Window &window = translator.windows[translator.current];
+  Window &window = translator.windows[translator.current];
+  windowSettle(translator, window);
   store64(translator.state, word::WindowBase, reinterpret_cast<std::uint64_t>(window.base));
   store64(translator.state, word::JumpTable, reinterpret_cast<std::uint64_t>(window.table));
 }
@@ -189,51 +177,12 @@ int windowSelect(Translator &translator, unsigned index, int twin) {
     if (error != 0) return error;
   }
   translator.current = index;
+  translator.space = windowSpace(translator);
+  windowSettle(translator, window);
   translator.twin = twin >= 0 && translator.windows[twin].base != nullptr ? twin : -1;
   store64(translator.state, word::WindowBase, reinterpret_cast<std::uint64_t>(window.base));
   store64(translator.state, word::JumpTable, reinterpret_cast<std::uint64_t>(window.table));
   return 0;
-}
-
-void windowRevalidate(Translator &translator, unsigned index, bool user) {
-  Window &window = translator.windows[index];
-  if (window.base == nullptr) return;
-  std::uint32_t dropped = 0;
-  for (std::uint32_t at = 0; at < window.mapped.count; at++) {
-    const std::uint32_t page = window.mapped.pages[at];
-    const std::uint32_t entry = window.shadow[page];
-    if ((entry & shadow::Mapped) == 0) {
-      dropped++;
-      continue;
-    }
-    if (stillMapped(translator, page, entry, user)) continue;
-    windowUnmap(translator, window, page);
-    dropped++;
-  }
-  if (dropped != 0) compactLog(window);
-  std::uint32_t kept = 0;
-  for (std::uint32_t at = 0; at < window.coded.count; at++) {
-    const std::uint32_t page = window.coded.pages[at];
-    revalidateCode(translator, window, page, user);
-    if (window.code[page] != 0) window.coded.pages[kept++] = page;
-  }
-  window.coded.count = kept;
-}
-
-void windowRevalidatePage(Translator &translator, unsigned index, std::uint32_t linear, bool user) {
-  Window &window = translator.windows[index];
-  if (window.base == nullptr) return;
-  std::uint32_t first = linear >> 12;
-  std::uint32_t end = first + 1;
-  if ((window.shadow[first] & shadow::Large) != 0) {
-    first &= ~0x3ffu;
-    end = first + 0x400;
-  }
-  for (std::uint32_t page = first; page < end; page++) {
-    const std::uint32_t entry = window.shadow[page];
-    if ((entry & shadow::Mapped) != 0 && !stillMapped(translator, page, entry, user)) windowUnmap(translator, window, page);
-    revalidateCode(translator, window, page, user);
-  }
 }
 
 void windowClear(Translator &translator, unsigned index, bool code) {
@@ -242,7 +191,9 @@ void windowClear(Translator &translator, unsigned index, bool code) {
   if (window.mapped.count != 0) unmapRange(translator, window, 0, kLinearPages);
   for (std::uint32_t at = 0; at < window.mapped.count; at++) window.shadow[window.mapped.pages[at]] = 0;
   window.mapped.count = 0;
-  if (code) clearCode(window);
+  if (!code) return;
+  clearCode(window);
+  window.pendingCount = 0;
 }
 
 void windowsClear(Translator &translator) {
@@ -262,10 +213,10 @@ void windowsProtect(Translator &translator, std::uint32_t frame) {
       constexpr std::uint32_t mask = ~0xfffu | shadow::Mapped | shadow::Writable;
       if ((entry & mask) != (frame | shadow::Mapped | shadow::Writable)) continue;
       translator.mappings += 2;
-      if (mprotect(hostOf(window, page), kPageBytes, PROT_READ) == 0) {
+      if (mprotect(windowHost(window, page), kPageBytes, PROT_READ) == 0) {
         window.shadow[page] = entry & ~shadow::Writable;
       } else {
-        windowUnmap(translator, window, page);
+        windowUnmap(translator, window, page, 1);
       }
     }
   }
@@ -276,22 +227,23 @@ void windowsDropCode(Translator &translator, std::uint32_t frame) {
     std::uint32_t kept = 0;
     for (std::uint32_t at = 0; at < window.coded.count; at++) {
       const std::uint32_t page = window.coded.pages[at];
-      if (window.code[page] == (frame | 1)) clearCodePage(window, page);
+      if (window.code[page] == (frame | 1)) windowClearCodePage(window, page);
       if (window.code[page] != 0) window.coded.pages[kept++] = page;
     }
     window.coded.count = kept;
   }
 }
 
-/* Safe: one system call; the shadow entry keeps its place in the log. */
-void windowUnmap(Translator &translator, Window &window, std::uint32_t page) {
-  if (!unmapRange(translator, window, page, 1)) {
-    /* No room for one mapping more: dropping a whole group needs none, as it frees what it splits. */
-    const std::uint32_t first = page & ~0x3ffu;
-    unmapRange(translator, window, first, 0x400);
-    for (std::uint32_t other = first; other < first + 0x400; other++) window.shadow[other] &= shadow::Logged;
+/* Safe: one system call, or two; the shadow entries keep their places in the log. */
+void windowUnmap(Translator &translator, Window &window, std::uint32_t first, std::uint32_t count) {
+  if (!unmapRange(translator, window, first, count)) {
+    /* No room for one mapping more: dropping whole groups needs none, as it frees what it splits. */
+    const std::uint32_t end = (first + count + kGroupPages - 1) & ~(kGroupPages - 1);
+    first &= ~(kGroupPages - 1);
+    count = end - first;
+    unmapRange(translator, window, first, count);
   }
-  window.shadow[page] &= shadow::Logged;
+  for (std::uint32_t page = first; page < first + count; page++) window.shadow[page] &= shadow::Logged;
 }
 
 void windowInstall(Window &window, std::uint32_t eip, std::uint32_t frame, std::uint32_t next, std::uint32_t offset) {
@@ -325,9 +277,13 @@ MapResult windowMap(Translator &translator, std::uint32_t linear, bool write, bo
   const std::uint32_t bits = shadow::Mapped | (writable ? shadow::Writable : 0) | (found.large ? shadow::Large : 0);
   /* It is mapped the way it should be and faults all the same: not for this function to understand. */
   if (((old ^ (found.frame | bits)) & ~shadow::Logged) == 0) return MapResult::Slow;
-  if (translator.mappings + 2 > translator.maxMappings) {
-    store32(translator.state, word::WindowFull, 1);
-    return MapResult::Slow;
+  if (translator.mappings + kMappingsPerPage > translator.maxMappings) {
+    countMappings(translator);
+    /* With hardly any room left it would be counted anew all the time. */
+    if (translator.mappings + translator.maxMappings / 8 > translator.maxMappings) {
+      store32(translator.state, word::WindowFull, 1);
+      return MapResult::Slow;
+    }
   }
 
   /* Neighbours that would be mapped the same way, with nothing left to set in their page tables, come along. */
@@ -352,8 +308,9 @@ MapResult windowMap(Translator &translator, std::uint32_t linear, bool write, bo
   const std::uint32_t firstFrame = found.frame - ((page - first) << 12);
   const int protection = PROT_READ | (writable ? PROT_WRITE : 0);
   const std::uint64_t bytes = std::uint64_t{last - first + 1} * kPageBytes;
-  translator.mappings += 2;
-  if (mmap(hostOf(window, first), bytes, protection, MAP_SHARED | MAP_FIXED | MAP_POPULATE, translator.ram->fd,
+  translator.mappings += kMappingsPerPage;
+  const int present = last - first < kPresentPages ? MAP_POPULATE : 0;
+  if (mmap(windowHost(window, first), bytes, protection, MAP_SHARED | MAP_FIXED | present, translator.ram->fd,
            static_cast<off_t>(firstFrame)) == MAP_FAILED) {
     store32(translator.state, word::WindowFull, 1);
     return MapResult::Slow;

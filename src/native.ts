@@ -60,7 +60,7 @@ interface Addon {
   xlateLive(): number;
   windowSelect(slot: number, window: number, twin: number): number;
   windowRevalidate(slot: number, window: number, user: number): number;
-  windowRevalidatePage(slot: number, window: number, linear: number, user: number): number;
+  windowsInvalidatePage(slot: number, linear: number): number;
   windowClear(slot: number, window: number): number;
   windowsClear(slot: number): number;
   windowsProtect(slot: number, frame: number): number;
@@ -368,8 +368,7 @@ export class Native {
       enter,
       select: (window, twin) => void check('window', addon.windowSelect(slot, window, twin)),
       revalidate: (window, user) => void check('window', addon.windowRevalidate(slot, window, user ? 1 : 0)),
-      revalidatePage: (window, linear, user) =>
-        void check('window', addon.windowRevalidatePage(slot, window, linear, user ? 1 : 0)),
+      invalidatePage: (linear) => void check('windows', addon.windowsInvalidatePage(slot, linear)),
       clear: (window) => void check('window', addon.windowClear(slot, window)),
       clearAll: () => void check('windows', addon.windowsClear(slot)),
       protect: (frame) => void check('windows', addon.windowsProtect(slot, frame)),

@@ -25,11 +25,11 @@ start:
 
         /* Page tables for the first BOOT_MAP_BYTES of memory: present and writable, in order. */
         movl    $(boot_tables - KERNEL_BASE), %edi
-        movl    $(PAGE_PRESENT | PAGE_WRITABLE), %eax
+        movl    $PAGE_DIRECT, %eax
 1:      movl    %eax, (%edi)
         addl    $4, %edi
         addl    $PAGE_BYTES, %eax
-        cmpl    $(BOOT_MAP_BYTES | PAGE_PRESENT | PAGE_WRITABLE), %eax
+        cmpl    $(BOOT_MAP_BYTES | PAGE_DIRECT), %eax
         jb      1b
 
         /* The directory names them twice: at 0, where this code runs, and at KERNEL_BASE, where it goes. */

@@ -30,6 +30,10 @@
 #define PAGE_PRESENT 0x001
 #define PAGE_WRITABLE 0x002
 #define PAGE_USER 0x004
+#define PAGE_ACCESSED 0x020
+#define PAGE_DIRTY 0x040
+/** The kernel's direct map. Nobody asks its pages for A and D, so that they are set from the start and the CPU need not do it. */
+#define PAGE_DIRECT (PAGE_PRESENT | PAGE_WRITABLE | PAGE_ACCESSED | PAGE_DIRTY)
 /** One of the three bits that the CPU leaves to software: read-only now, to be copied at the first write. */
 #define PAGE_COPY_ON_WRITE 0x200
 

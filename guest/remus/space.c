@@ -47,7 +47,7 @@ void space_init(void) {
   /* boot.S has made the first tables; now the rest of the direct map, and no more low addresses for the kernel. */
   for (uint32_t phys = BOOT_MAP_BYTES; phys < memory_end();) {
     uint32_t *table = frame_allocate(), index = (KERNEL_BASE + phys) >> 22;
-    for (uint32_t i = 0; i < ENTRIES && phys < memory_end(); i++, phys += PAGE_BYTES) table[i] = phys | PAGE_PRESENT | PAGE_WRITABLE;
+    for (uint32_t i = 0; i < ENTRIES && phys < memory_end(); i++, phys += PAGE_BYTES) table[i] = phys | PAGE_DIRECT;
     AllocatePage(pfn(table), VMI_PAGE_PT, 0, 0, 0);
     SetPxE(phys_of(table) | PAGE_PRESENT | PAGE_WRITABLE, &kernel_directory[index], VMI_PAGE_PD);
   }

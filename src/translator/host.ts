@@ -30,8 +30,8 @@ export interface TranslatorHost {
   select(window: number, twin: number): void;
   /** Drops every page of a window whose translation is not what the page tables say now. CR3 must be the window's. */
   revalidate(window: number, user: boolean): void;
-  /** The same for the page of one address. */
-  revalidatePage(window: number, linear: number, user: boolean): void;
+  /** The same for the page of one address, in all windows: at once in the current one, before they are next selected in the others. */
+  invalidatePage(linear: number): void;
   /** Empties a window and its jump table. */
   clear(window: number): void;
   /** Drops all pages of all windows, not their jump tables. */

@@ -95,14 +95,9 @@ export class Windows {
     this._changes++;
   }
 
-  /** One page may have lost its translation in the current address space. */
+  /** One page may have lost its translation. */
   flushPage(linear: number): void {
-    const space = this._spaceNow();
-    this._slots.forEach((slot, index) => {
-      if (slot.checkedAt !== this._flushes) return;
-      if (slot.space === space) this._host.revalidatePage(index, linear, slot.user);
-      else slot.checkedAt = -1;
-    });
+    this._host.invalidatePage(linear);
     this._onCheck();
   }
 

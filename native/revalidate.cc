@@ -1,0 +1,190 @@
+/*
+ * What a window still has of translations that the guest has changed, and how it loses it. A flush of the TLB walks the page tables again
+ * for every page of a window before the window is next used; the change of one page is noted in every window but the current one, and
+ * looked at when that window is next used, many at a time: a guest that gives a region back tells of it page by page, and neighbours
+ * leave a window in one system call. The guest cannot tell: no code runs in a window that has pages to be looked at.
+ *
+ * Runs on the vCPU's thread, outside of signal handlers. Read before: window.cc.
+ */
+#include <algorithm>
+#include <sys/mman.h>
+
+#include "state.h"
+#include "translator.h"
+
+namespace romulus {
+namespace {
+
+constexpr std::uint32_t kPg = 0x80000000u;
+constexpr std::uint32_t kFrameMask = ~0xfffu;
+/* Stands for CR3 while paging is off; no page-aligned value equals it. */
+constexpr std::uint32_t kUnpaged = 1;
+/* Pages of a 4 MiB entry. */
+constexpr std::uint32_t kLargePages = 0x400;
+
+enum class Fate { Keep, Protect, Drop };
+
+/* What becomes of a page that is mapped as `entry` says. */
+Fate fateOf(const Translator &translator, std::uint32_t page, std::uint32_t entry, bool user) {
+  const auto maps = [&](bool write) {
+    Walk found{};
+    std::uint32_t error = 0;
+    return walk(translator, page << 12, write, user, false, &found, &error) == WalkResult::Ok &&
+           found.frame == (entry & kFrameMask) && found.large == ((entry & shadow::Large) != 0);
+  };
+  const bool writable = (entry & shadow::Writable) != 0;
+  if (maps(writable)) return Fate::Keep;
+  /* A fork takes the right to write from every page of a process, which goes on reading them. */
+  return writable && maps(false) ? Fate::Protect : Fate::Drop;
+}
+
+bool stillCode(const Translator &translator, std::uint32_t page, std::uint32_t entry, bool user) {
+  Walk found{};
+  std::uint32_t error = 0;
+  if (walk(translator, page << 12, false, user, false, &found, &error) != WalkResult::Ok) return false;
+  return found.frame == (entry & kFrameMask);
+}
+
+/* Carries fates out, those of neighbours that come one after the other in one system call. */
+class Executor {
+ public:
+  Executor(Translator &translator, Window &window) : _translator(translator), _window(window) {}
+  ~Executor() { finish(); }
+  Executor(const Executor &) = delete;
+  Executor &operator=(const Executor &) = delete;
+
+  void add(std::uint32_t page, Fate fate) {
+    if (fate == _fate && page == _first + _count) {
+      _count++;
+    } else if (fate == _fate && page + 1 == _first) {
+      _first--;
+      _count++;
+    } else {
+      finish();
+      _fate = fate;
+      _first = page;
+      _count = 1;
+    }
+  }
+
+  void finish() {
+    if (_count == 0) return;
+    if (_fate != Fate::Protect || !protect()) windowUnmap(_translator, _window, _first, _count);
+    _count = 0;
+  }
+
+ private:
+  bool protect() {
+    _translator.mappings += 2;
+    if (mprotect(windowHost(_window, _first), std::size_t{_count} * kPageBytes, PROT_READ) != 0) return false;
+    for (std::uint32_t page = _first; page < _first + _count; page++) _window.shadow[page] &= ~shadow::Writable;
+    return true;
+  }
+
+  Translator &_translator;
+  Window &_window;
+  Fate _fate = Fate::Keep;
+  std::uint32_t _first = 0;
+  std::uint32_t _count = 0;
+};
+
+void revalidatePage(Translator &translator, Window &window, Executor &executor, std::uint32_t page, bool user) {
+  const std::uint32_t entry = window.shadow[page];
+  if ((entry & shadow::Mapped) != 0) {
+    const Fate fate = fateOf(translator, page, entry, user);
+    if (fate != Fate::Keep) executor.add(page, fate);
+  }
+  const std::uint32_t code = window.code[page];
+  if (code != 0 && !stillCode(translator, page, code, user)) windowClearCodePage(window, page);
+}
+
+/* INVLPG drops all of a 4 MiB entry. */
+void revalidateAround(Translator &translator, Window &window, Executor &executor, std::uint32_t page, bool user) {
+  if ((window.shadow[page] & shadow::Large) == 0) {
+    revalidatePage(translator, window, executor, page, user);
+    return;
+  }
+  const std::uint32_t first = page & ~(kLargePages - 1);
+  for (std::uint32_t other = first; other < first + kLargePages; other++) {
+    revalidatePage(translator, window, executor, other, user);
+  }
+}
+
+/* Leaves in the log only the pages that are mapped still. */
+void compactLog(Window &window) {
+  std::uint32_t kept = 0;
+  for (std::uint32_t index = 0; index < window.mapped.count; index++) {
+    const std::uint32_t page = window.mapped.pages[index];
+    if ((window.shadow[page] & shadow::Mapped) != 0) {
+      window.mapped.pages[kept++] = page;
+    } else {
+      window.shadow[page] = 0;
+    }
+  }
+  window.mapped.count = kept;
+}
+
+bool isUser(const Translator &translator) { return *word32(translator.state, word::Cpl) == 3; }
+
+}  // namespace
+
+std::uint32_t windowSpace(const Translator &translator) {
+  if ((static_cast<std::uint32_t>(*word32(translator.state, word::Cr0)) & kPg) == 0) return kUnpaged;
+  return static_cast<std::uint32_t>(*word32(translator.state, word::Cr3)) & kFrameMask;
+}
+
+void windowRevalidate(Translator &translator, unsigned index, bool user) {
+  Window &window = translator.windows[index];
+  if (window.base == nullptr) return;
+  window.pendingCount = 0;
+  {
+    Executor executor(translator, window);
+    for (std::uint32_t at = 0; at < window.mapped.count; at++) {
+      revalidatePage(translator, window, executor, window.mapped.pages[at], user);
+    }
+  }
+  compactLog(window);
+  std::uint32_t kept = 0;
+  for (std::uint32_t at = 0; at < window.coded.count; at++) {
+    const std::uint32_t page = window.coded.pages[at];
+    const std::uint32_t code = window.code[page];
+    if (code != 0 && !stillCode(translator, page, code, user)) windowClearCodePage(window, page);
+    if (window.code[page] != 0) window.coded.pages[kept++] = page;
+  }
+  window.coded.count = kept;
+}
+
+void windowsInvalidatePage(Translator &translator, std::uint32_t linear) {
+  const std::uint32_t page = linear >> 12;
+  for (unsigned index = 0; index < kMaxWindows; index++) {
+    Window &window = translator.windows[index];
+    if (window.base == nullptr || ((window.shadow[page] & shadow::Mapped) == 0 && window.code[page] == 0)) continue;
+    if (index == translator.current && translator.space == windowSpace(translator)) {
+      Executor executor(translator, window);
+      revalidateAround(translator, window, executor, page, isUser(translator));
+    } else if (window.pendingCount <= kMaxPending) {
+      /* One more than there is room for stands for all pages. */
+      if (window.pendingCount < kMaxPending) window.pending[window.pendingCount] = page;
+      window.pendingCount++;
+    }
+  }
+}
+
+void windowSettle(Translator &translator, Window &window) {
+  if (window.pendingCount == 0) return;
+  const bool user = isUser(translator);
+  if (window.pendingCount > kMaxPending) {
+    windowRevalidate(translator, static_cast<unsigned>(&window - translator.windows), user);
+    return;
+  }
+  std::uint32_t *end = window.pending + window.pendingCount;
+  window.pendingCount = 0;
+  std::sort(window.pending, end);
+  end = std::unique(window.pending, end);
+  Executor executor(translator, window);
+  for (const std::uint32_t *page = window.pending; page != end; page++) {
+    revalidateAround(translator, window, executor, *page, user);
+  }
+}
+
+}  // namespace romulus
