@@ -1,0 +1,101 @@
+/**
+ * Checks a Linux guest's clocks against the host's while the guest computes: `npm run clock-drift -- 120` boots Debian's Linux as
+ * `romulus linux` does, keeps it busy for so many seconds, and compares. Exit status 1 when a clock is off by more than 100 ms.
+ *
+ * Each sample is read by the guest, printed, and stamped by the host as it arrives, so a sample is late by what that takes, never early.
+ * The smallest lag of the first and of the last samples are therefore the best ones, and their difference is the drift.
+ */
+import { createInterface } from 'node:readline';
+import { Machine } from '../src/index.js';
+import { Cache } from '../src/linux/cache.js';
+import { prepareLinux } from '../src/linux/guest.js';
+
+const LIMIT_MS = 100;
+/** Samples at each end of which the best one counts. */
+const END_SAMPLES = 5;
+const SAMPLE_PERIOD_S = 0.5;
+/** Two loops, so that the clock is read while other work waits for the CPU, too. */
+const COMMAND =
+  'for n in 1 2; do while :; do :; done & done; ' +
+  `while :; do echo clock $(cut -d' ' -f1 /proc/uptime) $(adjtimex | sed -n 's/.*tv_.*: *//p'); sleep ${SAMPLE_PERIOD_S}; done`;
+const LINE = /^clock ([\d.]+) (\d+) (\d+)/;
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+interface Sample {
+  /** How far the guest's clocks are behind the host's, in ms; the origin of the first one is arbitrary. */
+  readonly uptimeLagMs: number;
+  readonly wallclockLagMs: number;
+}
+
+/** Waits for the shell, for the kernel drops what is typed before it has found the UART. */
+async function prompt(machine: Machine): Promise<void> {
+  let screen = '';
+  await new Promise<void>((resolve, reject) => {
+    const onData = (chunk: Buffer): void => {
+      screen += chunk.toString('latin1');
+      if (!screen.includes('# ')) return;
+      machine.console.off('data', onData);
+      resolve();
+    };
+    machine.console.on('data', onData);
+    void machine.ended.then(({ message }) => reject(new Error(`the guest came to no prompt: ${message}\n${screen}`)));
+  });
+}
+
+/** Reads the clocks for `seconds` of the host's time. */
+async function sample(machine: Machine, seconds: number): Promise<Sample[]> {
+  const samples: Sample[] = [];
+  let endMs = Infinity;
+  for await (const line of createInterface({ input: machine.console })) {
+    const hostMs = performance.now();
+    const wallclockMs = Date.now();
+    const match = LINE.exec(line);
+    // What else there is: kernel messages, and the shell's echo of the command.
+    if (match === null) continue;
+    const [uptime, wallSeconds, wallMicroseconds] = match.slice(1).map(Number);
+    endMs = Math.min(endMs, hostMs + seconds * 1000);
+    samples.push({
+      uptimeLagMs: hostMs - uptime * 1000,
+      wallclockLagMs: wallclockMs - (wallSeconds * 1000 + wallMicroseconds / 1000),
+    });
+    if (hostMs >= endMs) break;
+  }
+  return samples;
+}
+
+/** The least lag of the first and of the last samples. */
+function ends(samples: readonly Sample[], lag: (sample: Sample) => number): { first: number; last: number } {
+  return {
+    first: Math.min(...samples.slice(0, END_SAMPLES).map(lag)),
+    last: Math.min(...samples.slice(-END_SAMPLES).map(lag)),
+  };
+}
+
+const seconds = Number(process.argv[2] ?? 120);
+if (!(seconds >= 30)) throw new RangeError(`'${process.argv[2]}' is no number of seconds; 30 is the least`);
+const warn = (text: string): void => void process.stderr.write(`${text}\n`);
+const guest = await prepareLinux(
+  new Cache(),
+  { session: 'shell' },
+  { progress: () => undefined, warn, signal: new AbortController().signal },
+);
+const { kernel, initrd, append } = guest;
+const machine = new Machine({ kernel, initrd, append: `${append} quiet`, memoryBytes: 256 << 20 });
+await machine.start();
+await prompt(machine);
+machine.console.write(`${COMMAND}\n`);
+const samples = await sample(machine, seconds);
+await machine.stop();
+if (samples.length < 2 * END_SAMPLES) throw new Error(`the guest told its clocks ${samples.length} times only`);
+
+const uptime = ends(samples, (each) => each.uptimeLagMs);
+const wallclock = ends(samples, (each) => each.wallclockLagMs);
+const drifts: [string, number][] = [
+  ['uptime drifted by', uptime.last - uptime.first],
+  ['wall clock off at the start by', wallclock.first],
+  ['wall clock off at the end by', wallclock.last],
+];
+say(`${samples.length} samples in ${seconds} busy seconds`);
+for (const [what, ms] of drifts) say(`${what} ${ms.toFixed(1)} ms${Math.abs(ms) > LIMIT_MS ? ', TOO MUCH' : ''}`);
+process.exitCode = drifts.some(([, ms]) => Math.abs(ms) > LIMIT_MS) ? 1 : 0;
