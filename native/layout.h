@@ -26,7 +26,6 @@
 #define WORD_Attention 60
 #define WORD_ExitReason 64
 #define WORD_Tid 68
-#define WORD_TimerLines 72
 #define WORD_Waiting 76
 #define WORD_Cr0 80
 #define WORD_Cr2 84
@@ -151,7 +150,6 @@ constexpr std::size_t Halted = 56;
 constexpr std::size_t Attention = 60;
 constexpr std::size_t ExitReason = 64;
 constexpr std::size_t Tid = 68;
-constexpr std::size_t TimerLines = 72;
 constexpr std::size_t Waiting = 76;
 constexpr std::size_t Cr0 = 80;
 constexpr std::size_t Cr2 = 84;

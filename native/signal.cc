@@ -55,8 +55,7 @@ Vcpu *addressee(const siginfo_t *info) {
 }
 
 /*
- * The vCPU's timer has expired. Expiries while the signal was already pending come as one signal with an overrun count: they
- * are events that merged. Safe: atomics and record().
+ * The vCPU's timer has expired; what is due is the run loop's to find out. Safe: atomics and a futex.
  */
 void timerHandler(int, siginfo_t *info, void *) {
   if (info->si_code != SI_TIMER) return;
@@ -64,12 +63,7 @@ void timerHandler(int, siginfo_t *info, void *) {
   const Vcpu *vcpu = addressee(info);
   if (vcpu == nullptr) return;
   void *state = vcpu->state;
-  const std::uint64_t times = 1 + static_cast<std::uint64_t>(info->si_overrun > 0 ? info->si_overrun : 0);
   add64(state, word::TimerSignals, 1);
-  const std::int32_t lines = load32(state, word::TimerLines);
-  for (unsigned irq = 0; irq < 16; irq++) {
-    if ((lines & (1 << irq)) != 0) record(state, irq, times);
-  }
   or32(state, word::Attention, attention::Timer);
   wake(state);
 }

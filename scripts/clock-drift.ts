@@ -1,6 +1,6 @@
 /**
  * Checks a Linux guest's clocks against the host's while the guest computes: `npm run clock-drift -- 120` boots Debian's Linux as
- * `romulus linux` does, keeps it busy for so many seconds, and compares. Exit status 1 when a clock is off by more than 100 ms.
+ * `romulus linux` does, keeps it busy for so many seconds, and compares. Exit status 1 when a clock has drifted by more than 100 ms.
  *
  * Each sample is read by the guest, printed, and stamped by the host as it arrives, so a sample is late by what that takes, never early.
  * The smallest lag of the first and of the last samples are therefore the best ones, and their difference is the drift.
@@ -12,13 +12,15 @@ import { prepareLinux } from '../src/linux/guest.js';
 
 const LIMIT_MS = 100;
 /** Samples at each end of which the best one counts. */
-const END_SAMPLES = 5;
-const SAMPLE_PERIOD_S = 0.5;
-/** Two loops, so that the clock is read while other work waits for the CPU, too. */
+const END_SAMPLES = 20;
+const SAMPLE_PERIOD_S = 0.2;
+/** The clock of a PC has seconds; Linux takes it to be half a second further. (Linux: rtc_hctosys()) */
+const START_LIMIT_MS = 500 + LIMIT_MS;
+/** Nothing but what the shell does itself stands between reading the clocks and telling them. */
 const COMMAND =
-  'for n in 1 2; do while :; do :; done & done; ' +
-  `while :; do echo clock $(cut -d' ' -f1 /proc/uptime) $(adjtimex | sed -n 's/.*tv_.*: *//p'); sleep ${SAMPLE_PERIOD_S}; done`;
-const LINE = /^clock ([\d.]+) (\d+) (\d+)/;
+  'while :; do :; done & ' +
+  `while :; do read up idle </proc/uptime; echo clock $up $EPOCHREALTIME; sleep ${SAMPLE_PERIOD_S}; done`;
+const LINE = /^clock ([\d.]+) ([\d.]+)/;
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
@@ -53,11 +55,11 @@ async function sample(machine: Machine, seconds: number): Promise<Sample[]> {
     const match = LINE.exec(line);
     // What else there is: kernel messages, and the shell's echo of the command.
     if (match === null) continue;
-    const [uptime, wallSeconds, wallMicroseconds] = match.slice(1).map(Number);
+    const [uptime, wallclock] = match.slice(1).map(Number);
     endMs = Math.min(endMs, hostMs + seconds * 1000);
     samples.push({
       uptimeLagMs: hostMs - uptime * 1000,
-      wallclockLagMs: wallclockMs - (wallSeconds * 1000 + wallMicroseconds / 1000),
+      wallclockLagMs: wallclockMs - wallclock * 1000,
     });
     if (hostMs >= endMs) break;
   }
@@ -91,11 +93,12 @@ if (samples.length < 2 * END_SAMPLES) throw new Error(`the guest told its clocks
 
 const uptime = ends(samples, (each) => each.uptimeLagMs);
 const wallclock = ends(samples, (each) => each.wallclockLagMs);
-const drifts: [string, number][] = [
-  ['uptime drifted by', uptime.last - uptime.first],
-  ['wall clock off at the start by', wallclock.first],
-  ['wall clock off at the end by', wallclock.last],
+const findings: [string, number, number][] = [
+  ['uptime drifted by', uptime.last - uptime.first, LIMIT_MS],
+  ['wall clock drifted by', wallclock.last - wallclock.first, LIMIT_MS],
+  ['wall clock was late at the start by', wallclock.first, START_LIMIT_MS],
 ];
 say(`${samples.length} samples in ${seconds} busy seconds`);
-for (const [what, ms] of drifts) say(`${what} ${ms.toFixed(1)} ms${Math.abs(ms) > LIMIT_MS ? ', TOO MUCH' : ''}`);
-process.exitCode = drifts.some(([, ms]) => Math.abs(ms) > LIMIT_MS) ? 1 : 0;
+for (const [what, ms, limitMs] of findings)
+  say(`${what} ${ms.toFixed(1)} ms${Math.abs(ms) > limitMs ? ', TOO MUCH' : ''}`);
+process.exitCode = findings.some(([, ms, limitMs]) => Math.abs(ms) > limitMs) ? 1 : 0;

@@ -6,6 +6,16 @@
  * `../machine/board.ts`. Read after: `acpi.ts`.
  */
 import { ACPI_PORT_BASE, ACPI_PORT_COUNT, SLEEP_TYPE_SOFT_OFF } from '../devices/acpiPower.js';
+import {
+  irqOfSlot,
+  PCI_CONFIG_PORT,
+  PCI_CONFIG_PORTS,
+  PCI_IO_BYTES,
+  PCI_IO_START,
+  PCI_MEMORY_BYTES,
+  PCI_MEMORY_START,
+  PCI_SLOTS,
+} from '../devices/pci/bus.js';
 import { PVPANIC_PORT } from '../devices/pvpanic.js';
 import {
   type Aml,
@@ -24,14 +34,6 @@ import {
   text,
 } from './aml.js';
 
-const PCI_SLOTS = 32;
-/** INTA of an odd slot, and of an even one. */
-const PCI_IRQS = { odd: 10, even: 11 } as const;
-const PCI_CONFIG_PORT = 0xcf8;
-const PCI_CONFIG_PORTS = 8;
-const PCI_IO = { first: 0xc000, last: 0xcfff } as const;
-const PCI_MEMORY = { first: 0xe0000000, last: 0xefffffff } as const;
-
 /** _STA: present, enabled, shown, functioning. (ACPI 6.5, 6.3.7 "_STA") */
 const STATUS_ALL = 0xf;
 
@@ -45,8 +47,7 @@ function pciRouting(): Aml {
   const rows: Aml[] = [];
   for (let slot = 0; slot < PCI_SLOTS; slot++) {
     const address = slot * 0x10000 + 0xffff;
-    const irq = slot & 1 ? PCI_IRQS.odd : PCI_IRQS.even;
-    rows.push(packageOf(integer(address), integer(0), integer(0), integer(irq)));
+    rows.push(packageOf(integer(address), integer(0), integer(0), integer(irqOfSlot(slot))));
   }
   return packageOf(...rows);
 }
@@ -67,8 +68,8 @@ export function boardTerms(): Aml {
           resources(
             busWindow(0, 0),
             ioPorts(PCI_CONFIG_PORT, PCI_CONFIG_PORTS),
-            ioWindow(PCI_IO.first, PCI_IO.last),
-            memoryWindow(PCI_MEMORY.first, PCI_MEMORY.last),
+            ioWindow(PCI_IO_START, PCI_IO_START + PCI_IO_BYTES - 1),
+            memoryWindow(PCI_MEMORY_START, PCI_MEMORY_START + PCI_MEMORY_BYTES - 1),
           ),
         ),
         name('_PRT', pciRouting()),

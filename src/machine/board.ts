@@ -31,6 +31,7 @@ import { Mmu } from '../memory/mmu.js';
 import { PhysMemory } from '../memory/phys.js';
 import { Sampler } from '../profile/sampler.js';
 import { Rom } from '../rom/rom.js';
+import { ALARM_IRQ } from '../rom/time.js';
 import { Deadlines } from '../time/deadlines.js';
 import { ExitReason, Word } from '../vcpu/layout.js';
 import { Vcpu, type FpuHelper } from '../vcpu/vcpu.js';
@@ -170,15 +171,15 @@ export class Board {
     this._plugVirtio(lines);
 
     // The ROM, and what runs the guest.
+    const alarm = lines.trigger(ALARM_IRQ);
     const rom = new Rom(
       this.cpu,
       {
         clock: this.host.clock,
         deadlines: this.deadlines,
-        raiseIrq: (irq) => {
-          const line = lines.trigger(irq);
-          line.set(true);
-          line.set(false);
+        raiseAlarm: () => {
+          alarm.set(true);
+          alarm.set(false);
         },
         shutdown: powerOff,
         reboot: reset,

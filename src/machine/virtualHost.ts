@@ -5,7 +5,6 @@
 import { CYCLES_HZ, type Clock, type HostTimer } from '../time/clock.js';
 import { add64 } from '../vcpu/counters.js';
 import { Attention, Word } from '../vcpu/layout.js';
-import { record } from '../irq/record.js';
 import type { SignalMask } from '../irq/strategies/strategy.js';
 import type { VcpuHost } from './host.js';
 
@@ -96,8 +95,6 @@ export class VirtualHost implements VcpuHost {
     if (this._deadlineNs === undefined || this._nowNs < this._deadlineNs) return;
     if (this._words[Word.HostMasked] !== 0) return;
     this._deadlineNs = undefined;
-    const lines = this._words[Word.TimerLines];
-    for (let irq = 0; irq < 16; irq++) if (lines & (1 << irq)) record(this._words, irq, this._nowNs);
     Atomics.or(this._words, Word.Attention, Attention.Timer);
   }
 }

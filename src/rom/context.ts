@@ -16,8 +16,8 @@ import type { PageTypes } from './pageTypes.js';
 export interface RomServices {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
-  /** Records one edge on an input of the 8259 pair. */
-  raiseIrq(irq: number): void;
+  /** Makes one edge on the interrupt line of the alarm, `ALARM_IRQ`. */
+  raiseAlarm(): void;
   /** Ends the machine as after a power-off. */
   shutdown(): void;
   /** Ends the machine as after a reset: `hard` like the reset line, otherwise like INIT. */

@@ -31,7 +31,8 @@ const enum AlarmFlag {
   All = CounterMask | Periodic | LVTT,
 }
 
-const ALARM_IRQ = 0;
+/** The line that the alarm pulls, which is the PIT's. */
+export const ALARM_IRQ = 0;
 const NS_PER_SECOND = 1e9;
 const TWO_32 = 2 ** 32;
 
@@ -93,7 +94,7 @@ class Alarm {
 
   private _fire(): void {
     const { clock } = this._services;
-    this._services.raiseIrq(ALARM_IRQ);
+    this._services.raiseAlarm();
     if (this._periodCycles === 0) return;
     // Periods that have passed meanwhile merge into this edge.
     const missed = Math.floor(Math.max(clock.cycles() - this._expiryCycles, 0) / this._periodCycles);

@@ -13,7 +13,7 @@ export interface Clock {
   wallclock(): number;
 }
 
-/** The one host timer of a vCPU: when it expires, `Attention.Timer` is set and `Word.TimerLines` are recorded in the PIC. */
+/** The one host timer of a vCPU: when it expires, `Attention.Timer` is set. */
 export interface HostTimer {
   /** Arms for `deadlineNs` in machine time (past = at once), or disarms with undefined. Replaces what was armed. */
   arm(deadlineNs: number | undefined): void;

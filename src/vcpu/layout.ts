@@ -53,8 +53,6 @@ export const enum Word {
   ExitReason = 16,
   /** Thread id of the vCPU thread (0 = none bound), so that a signal can be sent to it. */
   Tid = 17,
-  /** 8259 lines (bit = irq 0..15) that the host timer's signal raises, written by the vCPU thread. */
-  TimerLines = 18,
   /**
    * 1 while the vCPU thread sleeps on `Attention`: who sets a bit there and finds this set wakes it by futex. 2 while it sleeps with
    * its signals open for the moment (host-mask): it is woken by a signal then.

@@ -98,7 +98,6 @@ function consume(native: Native, state: ArrayBuffer, words: Int32Array): number[
 
 function tick(native: Native, state: ArrayBuffer, words: Int32Array, ticks: number, periodNs: number): number[] {
   const host = new NativeHost(native, state);
-  words[Word.TimerLines] = 1;
   const lateNs: number[] = [];
   let deadlineNs = host.clock.now();
   for (let count = 0; count < ticks; count++) {
@@ -107,7 +106,6 @@ function tick(native: Native, state: ArrayBuffer, words: Int32Array, ticks: numb
     while (Atomics.load(words, Word.Attention) === 0) host.wait();
     lateNs.push(host.clock.now() - deadlineNs);
     Atomics.store(words, Word.Attention, 0);
-    Atomics.and(words, Word.PicIrr, ~1);
   }
   host.timer.arm(undefined);
   host.dispose();

@@ -4,6 +4,7 @@ import { Mmu } from '../../../src/memory/mmu.js';
 import { PhysMemory } from '../../../src/memory/phys.js';
 import { calls } from '../../../src/rom/calls.js';
 import { Rom } from '../../../src/rom/rom.js';
+import { ALARM_IRQ } from '../../../src/rom/time.js';
 import { slotOffset, VMCALL_BYTES } from '../../../src/rom/slots.js';
 import { Deadlines } from '../../../src/time/deadlines.js';
 import { VirtualClock } from '../../../src/time/virtualClock.js';
@@ -57,7 +58,7 @@ export class TestMachine {
       {
         clock: this.clock,
         deadlines: this.deadlines,
-        raiseIrq: (irq) => this.raised.push(irq),
+        raiseAlarm: () => this.raised.push(ALARM_IRQ),
         shutdown: () => this.ended.push('shutdown'),
         reboot: (hard) => this.ended.push(hard ? 'hard reboot' : 'soft reboot'),
       },
