@@ -23,6 +23,9 @@ const DEFAULT_CMDLINE_MAX = 255;
 const LOADED_HIGH = 1 << 0;
 /** Bit of xloadflags: the kernel has a 64-bit entry point, so it is an x86-64 kernel. */
 const XLF_KERNEL_64 = 1 << 0;
+const PARAGRAPH_BYTES = 16;
+/** Longest kernel release that is looked at. */
+const MAX_RELEASE_BYTES = 256;
 
 /** The header fields in use; those that came with a later protocol version hold their defaults before it. */
 interface SetupHeader {
@@ -48,10 +51,36 @@ export function isBzImage(file: Uint8Array): boolean {
 }
 
 /**
+ * The release that a bzImage tells, such as `6.1.0-50-686`; undefined where it tells none. ("kernel_version")
+ */
+export function bzImageRelease(file: Uint8Array): string | undefined {
+  const pointer = new DataView(file.buffer, file.byteOffset, file.byteLength).getUint16(Param.KernelVersion, true);
+  if (pointer === 0) return undefined;
+  const start = pointer + SECTOR_BYTES;
+  const text = Buffer.from(file.subarray(start, start + MAX_RELEASE_BYTES)).toString('latin1');
+  return /^[\w.+~-]+/.exec(text)?.[0];
+}
+
+/**
+ * The compressed kernel within a bzImage, an ELF file once it is unpacked; empty where the header does not tell, which it does since
+ * protocol 2.8. ("payload_offset")
+ */
+export function bzImagePayload(file: Uint8Array): Uint8Array {
+  const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
+  if (view.getUint16(Param.Version, true) < 0x0208) return new Uint8Array(0);
+  const start = setupSizeBytes(view) + view.getUint32(Param.PayloadOffset, true);
+  return file.subarray(start, start + view.getUint32(Param.PayloadLength, true));
+}
+
+function setupSizeBytes(view: DataView): number {
+  return ((view.getUint8(Param.SetupSects) || DEFAULT_SETUP_SECTORS) + 1) * SECTOR_BYTES;
+}
+
+/**
  * Plans the start of a bzImage.
  *
  * @param ramBytes size of guest memory in bytes
- * @throws ConfigError `KERNEL_TOO_OLD`, `KERNEL_NOT_BZIMAGE`, `KERNEL_64_BIT`, `KERNEL_TRUNCATED`, `KERNEL_DAMAGED` and the codes
+ * @throws ConfigError `KERNEL_TOO_OLD`, `KERNEL_NOT_BZIMAGE`, `KERNEL_64_BIT`, `KERNEL_NEEDS_PAE`, `KERNEL_TRUNCATED`, `KERNEL_DAMAGED` and the codes
  *   of `plan.ts` and `linux.ts`
  */
 export function planBzImage(image: BootImage, ramBytes: number): BootPlan {
@@ -77,7 +106,7 @@ function readHeader(file: Uint8Array, name: string): SetupHeader {
     const text = `has boot protocol ${version >>> 8}.${version & 0xff}; this loader needs 2.2 or newer: use a later Linux`;
     throw kernelError('KERNEL_TOO_OLD', name, text);
   }
-  const setupBytes = ((view.getUint8(Param.SetupSects) || DEFAULT_SETUP_SECTORS) + 1) * SECTOR_BYTES;
+  const setupBytes = setupSizeBytes(view);
   if (setupBytes >= file.length) {
     const text = `is truncated: its setup code alone has ${setupBytes} bytes, the file ${file.length}; copy it again`;
     throw kernelError('KERNEL_TRUNCATED', name, text);
@@ -90,6 +119,19 @@ function readHeader(file: Uint8Array, name: string): SetupHeader {
       'KERNEL_64_BIT',
       name,
       'is a 64-bit Linux; this machine is an i386: use one built with CONFIG_X86_32',
+    );
+
+  const wholeBytes = since(0x0204) ? setupBytes + view.getUint32(Param.SysSize, true) * PARAGRAPH_BYTES : 0;
+  if (wholeBytes > file.length) {
+    const text = `is truncated: it should have ${wholeBytes} bytes and has ${file.length}; copy it again`;
+    throw kernelError('KERNEL_TRUNCATED', name, text);
+  }
+  const release = bzImageRelease(file);
+  if (release?.endsWith('-pae') === true)
+    throw kernelError(
+      'KERNEL_NEEDS_PAE',
+      name,
+      `is Linux ${release}, for processors with PAE, which this one has not; use the same kernel without, such as Debian's 686`,
     );
 
   const kernelAlignment = since(0x0205) ? view.getUint32(Param.KernelAlignment, true) : 0;

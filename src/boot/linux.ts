@@ -19,11 +19,15 @@ export const enum Param {
   AltMemK = 0x1e0,
   E820Entries = 0x1e8,
   SetupSects = 0x1f1,
+  /** Size of the protected-mode code in paragraphs of 16 bytes. */
+  SysSize = 0x1f4,
   BootFlag = 0x1fe,
   /** Second byte of the header's jump: 0x202 + this is where the header ends. */
   JumpOffset = 0x201,
   HeaderMagic = 0x202,
   Version = 0x206,
+  /** Where a string with the kernel's release is, 0x200 bytes less; 0 = there is none. */
+  KernelVersion = 0x20e,
   TypeOfLoader = 0x210,
   LoadFlags = 0x211,
   Code32Start = 0x214,
@@ -35,6 +39,8 @@ export const enum Param {
   RelocatableKernel = 0x234,
   XLoadFlags = 0x236,
   CmdLineSize = 0x238,
+  PayloadOffset = 0x248,
+  PayloadLength = 0x24c,
   PrefAddress = 0x258,
   InitSize = 0x260,
   E820Table = 0x2d0,

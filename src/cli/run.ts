@@ -13,6 +13,7 @@ import { DEFAULT_MEMORY_BYTES } from '../options.js';
 import { ExitReason } from '../vcpu/layout.js';
 import type { Ended } from '../machine/messages.js';
 import type { MachineOptions } from '../machine/machine.js';
+import { kernelWarnings } from '../linux/kernelConfig.js';
 import { remus } from '../machine/remus.js';
 import type { RunOptions } from './options.js';
 import { DEFAULT_PROFILE_HZ, prepareProfile, writeProfile } from './profile.js';
@@ -97,6 +98,8 @@ export async function run(options: RunOptions): Promise<number> {
     if (choice !== undefined && (options.verbose || choice.isFallback))
       say(`the ${choice.name} runs the guest: ${choice.why}`);
     if (options.verbose) say(describeStart(machineOptions, machine.isNative));
+    if (typeof options.kernel === 'string')
+      for (const text of await kernelWarnings(options.kernel, options.append ?? '')) say(text);
     if (terminal.isInteractive) say('Ctrl-A x ends the machine, Ctrl-A h lists the other keys');
     const ended = await machine.ended;
     await printed;

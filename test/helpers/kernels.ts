@@ -84,6 +84,10 @@ export interface BzImageFields {
   readonly prefAddress?: number;
   readonly initSize?: number;
   readonly code?: Uint8Array;
+  /** In paragraphs of 16 bytes; 0 unless told. */
+  readonly sysSize?: number;
+  /** Text that the header points at. */
+  readonly release?: string;
 }
 
 /** A bzImage of protocol 2.12 with one setup sector. */
@@ -106,6 +110,12 @@ export function bzImage(fields: BzImageFields = {}): Uint8Array {
   view.setUint32(0x238, fields.cmdlineSize ?? 2047, true);
   view.setUint32(0x258, fields.prefAddress ?? 0x1000000, true);
   view.setUint32(0x260, fields.initSize ?? 0x400000, true);
+  view.setUint32(0x1f4, fields.sysSize ?? 0, true);
+  view.setUint32(0x24c, code.length, true);
+  if (fields.release !== undefined) {
+    view.setUint16(0x20e, 0x80, true);
+    file.set(Buffer.from(`${fields.release}\0`), 0x280);
+  }
   file.set(code, setupBytes);
   return file;
 }

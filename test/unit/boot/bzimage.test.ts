@@ -1,6 +1,6 @@
 /** Linux' bzImage: header fields by protocol version, where things go, and the registers of the 32-bit boot protocol. */
 import assert from 'node:assert/strict';
-import { isBzImage, planBzImage } from '../../../src/boot/bzimage.js';
+import { bzImagePayload, bzImageRelease, isBzImage, planBzImage } from '../../../src/boot/bzimage.js';
 import { type BootImage, type BootPlan } from '../../../src/boot/plan.js';
 import { bzImage, type BzImageFields, CODE } from '../../helpers/kernels.js';
 
@@ -25,6 +25,13 @@ describe('boot/bzimage', () => {
     const spoiled = bzImage();
     spoiled[0x202] = 0;
     assert.equal(isBzImage(spoiled), false);
+  });
+
+  it('finds the release and the compressed kernel in it', () => {
+    assert.equal(bzImageRelease(bzImage({ release: '6.1.0-50-686 (a@b) #1' })), '6.1.0-50-686');
+    assert.equal(bzImageRelease(bzImage()), undefined);
+    assert.deepEqual(bzImagePayload(bzImage()), CODE);
+    assert.equal(bzImagePayload(bzImage({ version: 0x0207 })).length, 0);
   });
 
   it('loads a fixed kernel at 1 MiB and keeps its run-time memory free', () => {
@@ -93,6 +100,8 @@ describe('boot/bzimage', () => {
     ['a zImage', () => planOf({ loadFlags: 0 }), 'KERNEL_NOT_BZIMAGE'],
     ['a 64-bit kernel', () => planOf({ xloadFlags: 1 }), 'KERNEL_64_BIT'],
     ['a file that ends in its setup code', () => planOf({ code: new Uint8Array(0) }), 'KERNEL_TRUNCATED'],
+    ['a file that ends in its code', () => planOf({ sysSize: 1 }), 'KERNEL_TRUNCATED'],
+    ['a kernel for processors with PAE', () => planOf({ release: '6.1.0-50-686-pae (a@b) #1' }), 'KERNEL_NEEDS_PAE'],
     ['an alignment that is no power of two', () => planOf({ relocatable: true, alignment: 3 }), 'KERNEL_DAMAGED'],
     ['an alignment of 0', () => planOf({ relocatable: true, alignment: 0 }), 'KERNEL_DAMAGED'],
     ['more run-time memory than there is', () => planOf({ initSize: 64 * MIB }), 'KERNEL_OUTSIDE_RAM'],
