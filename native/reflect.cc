@@ -12,32 +12,40 @@
 namespace romulus {
 namespace {
 
-/* EIP of the guest instruction that a host instruction is part of; src/translator/sideTable.ts is the twin and says what the words are. */
-bool guestEip(const Translator &translator, std::uint32_t offset, std::uint32_t *eip) {
+/* Words of an entry in the side table. */
+constexpr std::uint32_t kSideWords = 3;
+
+/* The entry of the guest instruction that a host instruction is part of; src/translator/sideTable.ts is the twin and says what it holds. */
+const std::int32_t *sideEntry(const Translator &translator, std::uint32_t offset) {
   const std::int32_t *entries = translator.side + 1;
   std::uint32_t low = 0;
   auto high = static_cast<std::uint32_t>(translator.side[0]);
   while (low < high) {
     const std::uint32_t middle = (low + high) / 2;
-    if (static_cast<std::uint32_t>(entries[2 * middle]) <= offset) {
+    if (static_cast<std::uint32_t>(entries[kSideWords * middle]) <= offset) {
       low = middle + 1;
     } else {
       high = middle;
     }
   }
-  if (low == 0) return false;
-  *eip = static_cast<std::uint32_t>(entries[2 * low - 1]);
-  return true;
+  return low == 0 ? nullptr : entries + kSideWords * (low - 1);
 }
 
 }  // namespace
+
+void locateFault(Translator &translator) {
+  Machine machine(translator);
+  const std::int32_t *entry = sideEntry(translator, machine.get(word::FaultOffset));
+  if (entry == nullptr) return;
+  machine.set(word::NextEip, static_cast<std::uint32_t>(entry[1]));
+  machine.set(word::Esp, machine.get(word::Esp) + static_cast<std::uint32_t>(entry[2]));
+}
 
 bool reflectFault(Translator &translator) {
   Machine machine(translator);
   if (machine.get(word::ReflectFaults) == 0) return false;
   if (machine.get(word::Strategy) != static_cast<std::uint32_t>(strategy::VirtualMask)) return false;
-  std::uint32_t eip = 0;
-  if (!guestEip(translator, machine.get(word::FaultOffset), &eip)) return false;
+  const std::uint32_t eip = machine.get(word::NextEip);
   const bool user = machine.user();
   if (!enterGate(machine, Event{machine.get(word::FaultVector), eip, false, machine.get(word::FaultError)})) return false;
   machine.set(word::Cr2, machine.get(word::FaultLinear));

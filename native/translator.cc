@@ -99,7 +99,9 @@ void bringSegments(void *state) {
 
 /* After an exit: whether it could be answered here, so that the guest is between two instructions again. */
 bool answer(Translator &translator) {
-  switch (load32(translator.state, word::XlateExit)) {
+  const std::int32_t reason = load32(translator.state, word::XlateExit);
+  if (reason == xlate_exit::Fault || reason == xlate_exit::Slow || reason == xlate_exit::Trap) locateFault(translator);
+  switch (reason) {
     case xlate_exit::Interpret: {
       const unsigned count = shortcut(translator);
       if (count != 0) add64(translator.state, word::Shortcuts, count);

@@ -130,7 +130,13 @@ void windowSwap(Translator &translator);
 unsigned shortcut(Translator &translator);
 
 /*
- * Delivers the page fault that translated code has just been left for (XlateExit.Fault), so that the guest goes on at Word.NextEip in its
+ * After an exit by a fault of the host: puts the EIP of the guest instruction in Word.NextEip and corrects Word.Esp, from the side table.
+ * An offset without an entry changes nothing; the engine finds that out.
+ */
+void locateFault(Translator &translator);
+
+/*
+ * Delivers the page fault that translated code has just been left for (XlateExit.Fault) and that has been located, so that the guest goes on at Word.NextEip in its
  * handler. Returns false, with nothing changed, where that is for TypeScript to do.
  */
 bool reflectFault(Translator &translator);

@@ -39,11 +39,14 @@ export interface TranslationRequest {
 
 /**
  * From `hostOffset` to the next entry's the code belongs to the guest instruction at `guestEip`. Where that code can fault, the low halves of
- * the host registers are the guest's registers from before the instruction, or for a repeated string instruction those of the iteration.
+ * the host registers are the guest's registers from before the instruction, but for ESP; or for a repeated string instruction those of the
+ * iteration.
  */
 export interface SideEntry {
   readonly hostOffset: number;
   readonly guestEip: number;
+  /** What the guest's ESP is ahead of the host's there: pushes and pops in a row move the host's once, behind the last of them. */
+  readonly espDelta: number;
 }
 
 /**

@@ -185,11 +185,12 @@ function findLoop(items: readonly Item[], maxInstructions: number): Loop | undef
 
 const assembler = new Asm64();
 
-function emitItem(emitter: Emitter, item: Item): void {
+/** @param flagsDead no arithmetic flag matters behind it */
+function emitItem(emitter: Emitter, item: Item, flagsDead: boolean): void {
   emitter.eip = item.eip;
   emitter.next = item.next;
-  emitter.mark();
-  item.emit(emitter, item.instruction);
+  emitter.flagsDead = flagsDead;
+  emitter.instruction(item.emit, item.instruction);
 }
 
 /**
@@ -200,6 +201,7 @@ function emitCopies(
   emitter: Emitter,
   items: readonly Item[],
   { end, copies }: Loop,
+  dead: readonly boolean[],
   poll: () => void,
   place: number,
 ): number[] {
@@ -207,10 +209,11 @@ function emitCopies(
   for (let copy = 1; copy < copies; copy++) {
     for (let index = 0; index < end; index++) {
       if (copy === 1 && index === place) poll();
-      emitItem(emitter, items[index]);
+      emitItem(emitter, items[index], dead[index + 1]);
     }
     if (copy === 1 && end === place) poll();
     const { form } = items[end].instruction;
+    emitter.settleStack();
     // the opposite condition
     if (form.mnemonic === 'JCC') exits.push(emitter.asm.jumpIf(form.condition ^ 1));
   }
@@ -237,10 +240,10 @@ export function translate(request: TranslationRequest): Fragment | undefined {
   const liveEntry = fpu ? assembler.position : 0;
   const pollHere = (): void => emitter.poll(dead[poll], items[poll].eip);
   const loop = findLoop(items, request.maxInstructions);
-  const exits = loop === undefined ? [] : emitCopies(emitter, items, loop, pollHere, poll);
+  const exits = loop === undefined ? [] : emitCopies(emitter, items, loop, dead, pollHere, poll);
   items.forEach((item, index) => {
     if (index === poll && loop === undefined) pollHere();
-    emitItem(emitter, item);
+    emitItem(emitter, item, dead[index + 1]);
     if (isSti(items[index - 1])) emitter.checkInterrupts(dead[index + 1], item.next);
     if (index === loop?.end) for (const at of exits) assembler.bind(at);
   });

@@ -5,17 +5,20 @@
  * It is a plain array of words because the fault handler's side reads it as well (native/reflect.cc), on the thread that writes it:
  *
  *     word 0              number of entries
- *     words 1 + 2n, +1    offset in the code buffer, EIP
+ *     words 1 + 3n to +2  offset in the code buffer, EIP, what the guest's ESP is ahead of the host's RSP
  *
  * Read before: `fragment.ts`. Read after: `codeCache.ts`.
  */
 import type { SideEntry } from './fragment.js';
 
-/** Entries between two drops of everything: more than a kernel and its programs have in use, at 8 bytes each. */
+/** Entries between two drops of everything: more than a kernel and its programs have in use, at 12 bytes each. */
 export const MAX_SIDE_ENTRIES = 1 << 20;
 
+/** Words of an entry. */
+const WORDS = 3;
+
 /** Words of the table; memory is used as far as it is filled. */
-export const SIDE_TABLE_WORDS = 1 + 2 * MAX_SIDE_ENTRIES;
+export const SIDE_TABLE_WORDS = 1 + WORDS * MAX_SIDE_ENTRIES;
 
 export class SideTable {
   /** @param _words `SIDE_TABLE_WORDS` words */
@@ -29,10 +32,11 @@ export class SideTable {
   /** Adds the entries of a fragment that begins at `offset`, which is behind all that are in the table. */
   add(offset: number, side: readonly SideEntry[]): void {
     const words = this._words;
-    let at = 1 + 2 * words[0];
-    for (const { hostOffset, guestEip } of side) {
+    let at = 1 + WORDS * words[0];
+    for (const { hostOffset, guestEip, espDelta } of side) {
       words[at++] = offset + hostOffset;
       words[at++] = guestEip;
+      words[at++] = espDelta;
     }
     words[0] += side.length;
   }
@@ -48,9 +52,9 @@ export class SideTable {
     let high = words[0];
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (words[1 + 2 * middle] <= offset) low = middle + 1;
+      if (words[1 + WORDS * middle] <= offset) low = middle + 1;
       else high = middle;
     }
-    return low === 0 ? undefined : words[2 * low];
+    return low === 0 ? undefined : words[2 + WORDS * (low - 1)];
   }
 }

@@ -17,7 +17,11 @@ function fragmentAt(guestStart: number, entries: number): Fragment {
     usesFpu: false,
     usesXmm: false,
     liveEntry: 0,
-    side: Array.from({ length: entries }, (_, index) => ({ hostOffset: index, guestEip: guestStart + index })),
+    side: Array.from({ length: entries }, (_, index) => ({
+      hostOffset: index,
+      guestEip: guestStart + index,
+      espDelta: 0,
+    })),
     links: [],
     interpreted: undefined,
     crosses: false,

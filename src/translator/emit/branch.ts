@@ -6,7 +6,7 @@
 import { OperandKind, type Instruction } from '../../x86/instruction.js';
 import type { Mnemonic } from '../../x86/mnemonics.js';
 import { Host } from '../asm64.js';
-import type { Emit, Emitter, Plan } from './emitter.js';
+import { deferring, type Emit, type Emitter, type Plan } from './emitter.js';
 import { romIntrinsic } from './rom.js';
 
 /** Target of a relative branch. */
@@ -14,7 +14,7 @@ export function relativeTarget(instruction: Instruction, nextEip: number): numbe
   return (nextEip + instruction.operands[0].value) | 0;
 }
 
-const emitJump: Emit = (emitter, instruction) => emitter.transfer(relativeTarget(instruction, emitter.next));
+const emitJump = deferring((emitter, instruction) => emitter.transfer(relativeTarget(instruction, emitter.next)));
 
 /** Loads the target of an indirect branch, in r8d. */
 function loadTarget(emitter: Emitter, { operands: [operand], memory }: Instruction): void {
@@ -22,36 +22,37 @@ function loadTarget(emitter: Emitter, { operands: [operand], memory }: Instructi
   else emitter.load(Host.R8, emitter.address(memory));
 }
 
-const emitJumpIndirect: Emit = (emitter, instruction) => {
+const emitJumpIndirect = deferring((emitter, instruction) => {
   loadTarget(emitter, instruction);
   emitter.jumpThroughTable();
-};
+});
 
 function pushReturn(emitter: Emitter): void {
   emitter.storeImmediate(emitter.stack(-4), emitter.next);
   emitter.moveStack(-4);
 }
 
-const emitCall: Emit = (emitter, instruction) => {
+const emitCall = deferring((emitter, instruction) => {
   pushReturn(emitter);
   emitter.transfer(relativeTarget(instruction, emitter.next));
-};
+});
 
-const emitCallIndirect: Emit = (emitter, instruction) => {
+const emitCallIndirect = deferring((emitter, instruction) => {
   loadTarget(emitter, instruction);
   pushReturn(emitter);
   emitter.jumpThroughTable();
-};
+});
 
-const emitReturn: Emit = (emitter, { operands }) => {
+const emitReturn = deferring((emitter, { operands }) => {
   const released = operands.length > 0 ? operands[0].value : 0;
   emitter.load(Host.R8, emitter.stack(0));
   emitter.moveStack(4 + released);
   emitter.jumpThroughTable();
-};
+});
 
-const emitConditional: Emit = (emitter, instruction) =>
-  emitter.transferIf(instruction.form.condition, relativeTarget(instruction, emitter.next));
+const emitConditional = deferring((emitter, instruction) =>
+  emitter.transferIf(instruction.form.condition, relativeTarget(instruction, emitter.next)),
+);
 
 /** LOOP without the instruction of that name, which is slow on many hosts. */
 const emitLoop: Emit = (emitter, instruction) => {

@@ -3,7 +3,14 @@
  * addresses, transfers of control, exits, code out of line. Read before: `../asm64.ts`. Read after: `native.ts`.
  */
 import { SegmentWord, Word } from '../../vcpu/layout.js';
-import { Reg, Segment, type Instruction, type MemoryOperand } from '../../x86/instruction.js';
+import {
+  OperandKind,
+  Reg,
+  Segment,
+  type Instruction,
+  type MemoryOperand,
+  type Operand,
+} from '../../x86/instruction.js';
 import { Asm64, Condition, Host, segmentWord, type Address } from '../asm64.js';
 import { LinkKind, mayCross, type Link, type SideEntry, type TranslationRequest } from '../fragment.js';
 
@@ -16,6 +23,28 @@ export type Emit = (emitter: Emitter, instruction: Instruction) => void;
  * @returns undefined to leave it to the interpreter
  */
 export type Plan = (instruction: Instruction, request: TranslationRequest, nextEip: number) => Emit | undefined;
+
+/** Emitters of `deferring`, and whether they see to ESP as an operand themselves. */
+const deferringEmits = new Map<Emit, boolean>();
+
+/**
+ * Registers an emitter that may run while the host's RSP is not yet where the guest's ESP is (`Emitter.moveStack`): it reaches the stack by
+ * `Emitter.stack` and `Emitter.address` only.
+ * @param handlesEsp it may do so even when an operand is ESP itself
+ */
+export function deferring(emit: Emit, handlesEsp = false): Emit {
+  deferringEmits.set(emit, handlesEsp);
+  return emit;
+}
+
+/** Whether an instruction can be emitted with a move of ESP pending. */
+function defers(emit: Emit, { operands }: Instruction): boolean {
+  const handlesEsp = deferringEmits.get(emit);
+  if (handlesEsp === undefined) return false;
+  const isEsp = ({ kind, size, value }: Operand): boolean =>
+    kind === OperandKind.Register && size !== 1 && value === (Reg.Esp as number);
+  return handlesEsp || !operands.some(isEsp);
+}
 
 /** The segments that a request takes to be flat and writable. Reads through CS are rare: they are the interpreter's. */
 export function isFlat(segment: Segment): boolean {
@@ -44,6 +73,8 @@ export class Emitter {
   /** No arithmetic flag matters behind the instruction being emitted. */
   flagsDead = false;
 
+  /** Guest ESP less RSP: pushes and pops in a row move RSP once, at their end. */
+  private _pending = 0;
   private readonly _page: number;
   private readonly _outOfLine: (() => void)[] = [];
   /** Jumps to each target inside the page. */
@@ -56,12 +87,19 @@ export class Emitter {
     asm.position = 0;
   }
 
+  /** Emits one instruction; `eip`, `next` and `flagsDead` are set. */
+  instruction(emit: Emit, instruction: Instruction): void {
+    if (!defers(emit, instruction)) this.settleStack();
+    this.mark();
+    emit(this, instruction);
+  }
+
   /** Begins a side entry of the current instruction. */
   mark(): void {
     const last = this.side[this.side.length - 1];
     // an instruction without code leaves its place to the next one
     if (last?.hostOffset === this.asm.position) this.side.pop();
-    this.side.push({ hostOffset: this.asm.position, guestEip: this.eip });
+    this.side.push({ hostOffset: this.asm.position, guestEip: this.eip, espDelta: this._pending });
   }
 
   /** Has `emit` called behind the fragment's end, for code that is seldom run. */
@@ -74,17 +112,22 @@ export class Emitter {
     for (const emit of this._outOfLine) emit();
   }
 
+  /** The offset part of a guest's operand, as a host operand. */
+  effective(memory: MemoryOperand): Address {
+    return {
+      base: memory.base === Reg.None ? Host.None : memory.base,
+      index: memory.index === Reg.None ? Host.None : memory.index,
+      scale: memory.scale,
+      displacement: memory.base === Reg.Esp ? (memory.displacement + this._pending) | 0 : memory.displacement,
+    };
+  }
+
   /**
    * The guest's operand as a host operand for `guest`. FS and GS take r11, sometimes r10, and a few instructions before, which keep the
    * flags and fault where the segment is not flat but for its base.
    */
   address(memory: MemoryOperand): Address {
-    const plain: Address = {
-      base: memory.base === Reg.None ? Host.None : memory.base,
-      index: memory.index === Reg.None ? Host.None : memory.index,
-      scale: memory.scale,
-      displacement: memory.displacement,
-    };
+    const plain = this.effective(memory);
     if (memory.segment !== Segment.Fs && memory.segment !== Segment.Gs) return plain;
     const base = (segmentWord(memory.segment) + SegmentWord.Base) * 4;
     this.asm.loadState64(Host.R11, awayWord(memory.segment));
@@ -111,7 +154,7 @@ export class Emitter {
 
   /** @returns [ESP + displacement] */
   stack(displacement: number): Address {
-    return { ...absolute, base: Host.Rsp, displacement };
+    return { ...absolute, base: Host.Rsp, displacement: (displacement + this._pending) | 0 };
   }
 
   /** MOV r32, or r16, from guest memory; a 16-bit load into r8 to r11 leaves their upper half. */
@@ -129,13 +172,20 @@ export class Emitter {
     else this.asm.bytes(value & 0xff, (value >> 8) & 0xff);
   }
 
-  /** Adds to ESP, flags kept. */
+  /** Adds to ESP, flags kept: not at once, as each move waits for the last one. The side table knows, should an instruction fault. */
   moveStack(deltaBytes: number): void {
-    this.asm.leaBase(Host.Rsp, Host.Rsp, deltaBytes);
+    this._pending = (this._pending + deltaBytes) | 0;
+  }
+
+  /** Makes RSP the guest's ESP, flags kept: before control leaves the fragment, or an instruction uses ESP as such. */
+  settleStack(): void {
+    if (this._pending !== 0) this.asm.leaBase(Host.Rsp, Host.Rsp, this._pending);
+    this._pending = 0;
   }
 
   /** Jumps to a stub with r8d = `eip`. */
   leave(kind: LinkKind.Miss | LinkKind.Attention | LinkKind.Interpret, eip: number): void {
+    this.settleStack();
     this.asm.moveImmediate(Host.R8, eip);
     this._stub(kind);
   }
@@ -154,6 +204,7 @@ export class Emitter {
   /** Jumps to the guest code whose EIP is in r8d, through the window's jump table. */
   jumpThroughTable(): void {
     const { asm } = this;
+    this.settleStack();
     asm.load(Host.R9, { base: Host.R14, index: Host.R8, scale: 2, displacement: 0 });
     asm.lea64(Host.R9, { base: Host.R9, index: Host.R13, scale: 0, displacement: 0 });
     asm.jumpRegister(Host.R9);
@@ -161,12 +212,14 @@ export class Emitter {
 
   /** Goes on at `target`: a chain inside the page, else the jump table. */
   transfer(target: number): void {
+    this.settleStack();
     if (this._isChained(target)) this._chain(this.asm.jump(), target);
     else this._farTransfer(target);
   }
 
   /** Goes on at `target` if the condition holds, else behind. */
   transferIf(condition: number, target: number): void {
+    this.settleStack();
     const at = this.asm.jumpIf(condition);
     if (this._isChained(target)) {
       this._chain(at, target);
@@ -224,6 +277,7 @@ export class Emitter {
    */
   poll(flagsDead: boolean, eip: number): void {
     const { asm } = this;
+    this.settleStack();
     if (flagsDead) {
       asm.compareStateZero(Word.Attention);
       const out = asm.jumpIf(Condition.NotEqual);
@@ -283,6 +337,7 @@ export class Emitter {
    */
   checkInterrupts(flagsDead: boolean, eip: number): void {
     const { asm } = this;
+    this.settleStack();
     if (flagsDead) {
       const out = this._testInterrupts();
       this.later(() => {

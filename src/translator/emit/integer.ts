@@ -3,9 +3,9 @@
  * left undefined by the manual included. (SDM 2, one heading per mnemonic)
  * Read before: `native.ts`. Read after: `stack.ts`.
  */
-import { OperandKind, Reg, type Instruction } from '../../x86/instruction.js';
+import { OperandKind, Reg, type Instruction, type Operand } from '../../x86/instruction.js';
 import type { IntegerMnemonic, Mnemonic } from '../../x86/mnemonics.js';
-import { isFlat, type Emit, type Plan } from './emitter.js';
+import { deferring, isFlat, type Emit, type Plan } from './emitter.js';
 import { emitLea, emitNative } from './native.js';
 import { emitSelector, planLoad } from './segment.js';
 
@@ -33,21 +33,38 @@ const natives: readonly IntegerMnemonic[] = [
 
 const planNative: Plan = () => emitNative;
 
+const isEsp = ({ kind, value, size }: Operand): boolean =>
+  kind === OperandKind.Register && value === (Reg.Esp as number) && size === 4;
+
+/** ADD or SUB of a constant to ESP: a move of the stack where nobody sees the flags. */
+function planStackMove(sign: 1 | -1): Plan {
+  const emit = deferring((emitter, instruction) => {
+    if (emitter.flagsDead) {
+      emitter.moveStack(sign * instruction.operands[1].value);
+    } else {
+      emitter.settleStack();
+      emitNative(emitter, instruction);
+    }
+  }, true);
+  return ({ operands: [destination, source] }) =>
+    isEsp(destination) && source.kind === OperandKind.Immediate ? emit : emitNative;
+}
+
 /** 40 to 4F are REX prefixes in 64-bit mode. */
 function planStep(extension: 0 | 1): Plan {
-  const emitRegister: Emit = ({ asm }, { operands: [{ value, size }] }) => {
+  const emitRegister = deferring(({ asm }, { operands: [{ value, size }] }) => {
     if (size === 2) asm.byte(0x66);
     asm.bytes(0xff, 0xc0 | (extension << 3) | value);
-  };
+  });
   return ({ modRm }) => (modRm < 0 ? emitRegister : emitNative);
 }
 
 /** MOV between the accumulator and an absolute address: the form without ModR/M has a 64-bit address in 64-bit mode. */
-const emitAbsolute: Emit = (emitter, { operands: [destination, { size }], memory }) => {
+const emitAbsolute = deferring((emitter, { operands: [destination, { size }], memory }) => {
   if (memory === undefined) throw new Error('MOV without its memory operand');
   const opcode = (destination.kind === OperandKind.Register ? 0x8a : 0x88) | (size === 1 ? 0 : 1);
   emitter.guest(size === 2 ? 0x66 : 0, false, [opcode], Reg.Eax, emitter.address(memory));
-};
+});
 
 const planMove: Plan = (instruction, request, nextEip) => {
   const {
@@ -67,12 +84,14 @@ const emitXlat: Emit = ({ asm }) => asm.bytes(0x65, 0x67, 0xd7);
 
 const planXlat: Plan = ({ addressSize, segment }) => (addressSize === 4 && isFlat(segment) ? emitXlat : undefined);
 
-const emitNothing: Emit = () => undefined;
+const emitNothing = deferring(() => undefined);
 
 const planNothing: Plan = () => emitNothing;
 
 export const integerPlans: Partial<Record<Mnemonic, Plan>> = {
   ...Object.fromEntries(natives.map((mnemonic) => [mnemonic, planNative])),
+  ADD: planStackMove(1),
+  SUB: planStackMove(-1),
   INC: planStep(0),
   DEC: planStep(1),
   LEA: () => emitLea,

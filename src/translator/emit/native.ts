@@ -7,8 +7,8 @@
 import { MandatoryPrefix, mapEscapes, readEncoding } from '../../x86/encoding.js';
 import { Attribute, type Form } from '../../x86/form.js';
 import { OperandKind, Prefix, type Instruction } from '../../x86/instruction.js';
-import { Host, type Address } from '../asm64.js';
-import type { Emit, Emitter } from './emitter.js';
+import type { Address } from '../asm64.js';
+import { deferring, type Emitter } from './emitter.js';
 
 /** What of an encoding follows from the form alone. */
 interface Recipe {
@@ -96,20 +96,14 @@ function encode(emitter: Emitter, instruction: Instruction, address: Address | u
 }
 
 /** The instruction as the host's. */
-export const emitNative: Emit = (emitter, instruction) => {
+export const emitNative = deferring((emitter, instruction) => {
   const { memory } = instruction;
   encode(emitter, instruction, memory && emitter.address(memory));
-};
+});
 
 /** LEA: an address and no access. */
-export const emitLea: Emit = (emitter, { memory, operands, operandSize }) => {
+export const emitLea = deferring((emitter, { memory, operands, operandSize }) => {
   if (memory === undefined) throw new Error('LEA without a memory operand');
   if (operandSize === 2) emitter.asm.byte(0x66);
-  const none = (register: number): number => (register > 7 ? Host.None : register);
-  emitter.asm.lea(operands[0].value, {
-    base: none(memory.base),
-    index: none(memory.index),
-    scale: memory.scale,
-    displacement: memory.displacement,
-  });
-};
+  emitter.asm.lea(operands[0].value, emitter.effective(memory));
+});

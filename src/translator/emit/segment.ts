@@ -9,7 +9,7 @@ import { SegmentWord, Word } from '../../vcpu/layout.js';
 import { OperandKind, Segment } from '../../x86/instruction.js';
 import { Condition, Host, segmentWord } from '../asm64.js';
 import { LinkKind } from '../fragment.js';
-import { awayWord, type Emit, type Emitter, type Plan } from './emitter.js';
+import { awayWord, deferring, type Emit, type Emitter, type Plan } from './emitter.js';
 
 /** Bits 32 to 63 of a present, accessed, writable 32-bit data segment from 0 to 4 GiB, but for the bits in `FREE`. */
 const FLAT_HIGH = 0x00cf9300;
@@ -24,7 +24,7 @@ const TABLE = 4;
 const ACCESS = 0xf0ff;
 
 /** MOV from a segment register: the selector, zero-extended. */
-export const emitSelector: Emit = (emitter, { operands: [destination, source], memory }) => {
+export const emitSelector = deferring((emitter, { operands: [destination, source], memory }) => {
   const { asm } = emitter;
   const word = segmentWord(source.value) + SegmentWord.Selector;
   if (memory !== undefined) {
@@ -34,7 +34,7 @@ export const emitSelector: Emit = (emitter, { operands: [destination, source], m
     if (destination.size === 2) asm.byte(0x66);
     asm.loadState(destination.value, word);
   }
-};
+});
 
 /** Puts the arithmetic flags away in the state block; EAX is free until `bringFlags`. Nothing may fault in between. */
 function keepFlags({ asm }: Emitter): void {

@@ -1,5 +1,5 @@
 /**
- * The stack: the host's PUSH and POP cannot reach it, so that each is a move and an LEA. ESP moves last, when nothing can fault any more.
+ * The stack: the host's PUSH and POP cannot reach it, so that each is a move, and one LEA for several in a row moves ESP behind them.
  * (SDM 2, one heading per mnemonic)
  * Read before: `integer.ts`. Read after: `branch.ts`.
  */
@@ -7,7 +7,7 @@ import { SegmentWord } from '../../vcpu/layout.js';
 import { OperandKind, Reg, type Instruction, type MemoryOperand } from '../../x86/instruction.js';
 import type { Mnemonic } from '../../x86/mnemonics.js';
 import { Host, segmentWord } from '../asm64.js';
-import type { Emit, Emitter, Plan } from './emitter.js';
+import { deferring, type Emit, type Emitter, type Plan } from './emitter.js';
 import { planPopSegment } from './segment.js';
 
 /** Loads the memory operand, in r8d. */
@@ -15,7 +15,7 @@ function loadOperand(emitter: Emitter, memory: MemoryOperand, sizeBytes: 2 | 4):
   emitter.load(Host.R8, emitter.address(memory), sizeBytes);
 }
 
-const emitPush: Emit = (emitter, { operands: [operand], operandSize, memory }) => {
+const emitPush = deferring((emitter, { operands: [operand], operandSize, memory }) => {
   const top = emitter.stack(-operandSize);
   switch (operand.kind) {
     case OperandKind.Immediate:
@@ -34,9 +34,9 @@ const emitPush: Emit = (emitter, { operands: [operand], operandSize, memory }) =
       emitter.store(top, operand.value, operandSize);
   }
   emitter.moveStack(-operandSize);
-};
+});
 
-const emitPopRegister: Emit = (emitter, { operands: [{ value }], operandSize }) => {
+const emitPopRegister = deferring((emitter, { operands: [{ value }], operandSize }) => {
   if (value !== Reg.Esp) {
     emitter.load(value, emitter.stack(0), operandSize);
     emitter.moveStack(operandSize);
@@ -46,18 +46,19 @@ const emitPopRegister: Emit = (emitter, { operands: [{ value }], operandSize }) 
     // the new SP goes into ESP + 2, whose upper half may differ from that of ESP
     emitter.load(Host.R8, emitter.stack(0), 2);
     emitter.moveStack(2);
+    emitter.settleStack();
     emitter.asm.bytes(0x66, 0x44, 0x89, 0xc4);
   }
-};
+});
 
 /** A memory operand based on ESP is addressed with ESP after the pop (SDM 2, POP). */
-const emitPopMemory: Emit = (emitter, { memory, operandSize }) => {
+const emitPopMemory = deferring((emitter, { memory, operandSize }) => {
   if (memory === undefined) throw new Error('POP without its memory operand');
   const moved = memory.base === Reg.Esp ? { ...memory, displacement: (memory.displacement + operandSize) | 0 } : memory;
   emitter.load(Host.R8, emitter.stack(0), operandSize);
   emitter.store(emitter.address(moved), Host.R8, operandSize);
   emitter.moveStack(operandSize);
-};
+});
 
 const planPop: Plan = (instruction, request, nextEip) => {
   const { kind } = instruction.operands[0];
