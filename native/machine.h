@@ -7,6 +7,8 @@
 #ifndef ROMULUS_MACHINE_H
 #define ROMULUS_MACHINE_H
 
+#include <initializer_list>
+
 #include "state.h"
 #include "translator.h"
 
@@ -86,6 +88,14 @@ class Machine {
     set(at + segment_word::Base, baseOf(low, high));
     set(at + segment_word::Limit, limitOf(low, high));
     set(at + segment_word::Access, (high >> 8) & 0xf0ff);
+    set(word::XlateRefresh, 1);
+  }
+
+  /* A null selector: the segment cannot be used. */
+  void emptySegment(unsigned number, std::uint32_t selector) {
+    const std::size_t at = word::Segments + number * 16;
+    set(at + segment_word::Selector, selector & 0xffff);
+    for (const std::size_t field : {segment_word::Base, segment_word::Limit, segment_word::Access}) set(at + field, 0);
     set(word::XlateRefresh, 1);
   }
 

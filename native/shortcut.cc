@@ -85,13 +85,13 @@ bool interruptReturn(Machine &machine) {
   return true;
 }
 
-/* MOV and POP to ES, DS, FS, GS. Translated code takes the first two for flat, and whether the others are for granted. */
+/* MOV and POP to ES, DS, FS, GS. Translated code takes the first two for flat, and asks about the others whenever it is entered. */
 bool loadData(Machine &machine, unsigned number, std::uint32_t selector) {
   const std::uint32_t cpl = machine.get(word::Cpl);
   const bool mustBeFlat = number == segment::Es || number == segment::Ds;
   if ((selector & 0xfffc) == 0) {
-    if (mustBeFlat || (machine.segmentField(number, segment_word::Access) & kAccessPresent) != 0) return false;
-    machine.set(word::Segments + number * 16 + segment_word::Selector, selector & 0xffff);
+    if (mustBeFlat) return false;
+    machine.emptySegment(number, selector);
     return true;
   }
   std::uint32_t low = 0;
@@ -100,11 +100,6 @@ bool loadData(Machine &machine, unsigned number, std::uint32_t selector) {
   const std::uint32_t dpl = (high >> 13) & 3;
   if ((high & 0x9f00) != 0x9300 || cpl > dpl || (selector & 3) > dpl) return false;
   if (Machine::limitOf(low, high) != 0xffffffff || (mustBeFlat && Machine::baseOf(low, high) != 0)) return false;
-  if (!mustBeFlat) {
-    const std::uint32_t access = machine.segmentField(number, segment_word::Access);
-    const bool wasPlain = (access & 0x8e) == 0x82 && machine.segmentField(number, segment_word::Limit) == 0xffffffff;
-    if (!wasPlain) return false;
-  }
   machine.setSegment(number, selector, low, high);
   return true;
 }
