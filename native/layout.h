@@ -96,6 +96,11 @@
 #define WORD_FsAway 3400
 #define WORD_GsAway 3408
 #define WORD_XlateInstallNext 3416
+#define WORD_FlushCount 3424
+#define WORD_TablesChanged 3428
+#define WORD_RomCallFirst 3432
+#define WORD_RomCallLast 3436
+#define WORD_FlushedPages 3440
 #define WORD_Strategy 3600
 #define WORD_MaskSignals 3604
 #define WORD_HostMasked 3608
@@ -129,6 +134,7 @@ namespace romulus {
 
 /* Size of one state block in bytes. */
 constexpr std::size_t kStateBytes = 4096;
+constexpr std::uint32_t kFlushedPages = 16;
 
 /* Byte offsets into the state block. */
 namespace word {
@@ -220,6 +226,11 @@ constexpr std::size_t Reflections = 3376;
 constexpr std::size_t FsAway = 3400;
 constexpr std::size_t GsAway = 3408;
 constexpr std::size_t XlateInstallNext = 3416;
+constexpr std::size_t FlushCount = 3424;
+constexpr std::size_t TablesChanged = 3428;
+constexpr std::size_t RomCallFirst = 3432;
+constexpr std::size_t RomCallLast = 3436;
+constexpr std::size_t FlushedPages = 3440;
 constexpr std::size_t Strategy = 3600;
 constexpr std::size_t MaskSignals = 3604;
 constexpr std::size_t HostMasked = 3608;
@@ -315,7 +326,11 @@ constexpr std::uint64_t End = 512;
 namespace rom {
 constexpr std::uint32_t SlotsOffset = 1024;
 constexpr std::uint32_t SlotBytes = 16;
-constexpr std::uint32_t IretCall = 33;
+constexpr std::uint32_t IRETCall = 33;
+constexpr std::uint32_t UpdateKernelStackCall = 14;
+constexpr std::uint32_t SetPxECall = 38;
+constexpr std::uint32_t UpdatePxECall = 40;
+constexpr std::uint32_t InvalPageCall = 46;
 }  // namespace rom
 
 }  // namespace romulus

@@ -1,6 +1,6 @@
 /*
  * The instructions that every system call and page fault of a guest needs and that translated code leaves to the interpreter: INT n into
- * a handler at CPL 0, IRET (also as the ROM's call), and loads of ES, DS, FS and GS. Leaving for JavaScript and coming back costs more
+ * a handler at CPL 0, IRET (also as the ROM's call), a few more calls of the ROM (romCall.cc), and loads of ES, DS, FS and GS. Leaving for JavaScript and coming back costs more
  * than all of them together, so the plain case of each is done here: flat 32-bit segments in the GDT that are present and marked
  * accessed, frames within one page, nothing that faults. Whatever is not plain is left alone, unchanged, for the interpreter, which is the
  * meaning of these instructions (src/vcpu/deliver.ts, transfer.ts, segments.ts).
@@ -11,6 +11,7 @@
 
 #include "gate.h"
 #include "machine.h"
+#include "romCall.h"
 
 namespace romulus {
 namespace {
@@ -113,6 +114,16 @@ bool popData(Machine &machine, unsigned number, std::uint32_t nextEip) {
   return true;
 }
 
+/* The number of the ROM call whose VMCALL stands at `eip`. */
+bool romSlot(const Machine &machine, std::uint32_t eip, std::uint32_t *number) {
+  const std::uint32_t start = machine.get(word::RomStart);
+  std::uint32_t phys = 0;
+  if (machine.get(word::Cpl) != 0 || start == 0 || !machine.physOf(eip, &phys)) return false;
+  const std::uint32_t offset = phys - (start + rom::SlotsOffset);
+  *number = offset / rom::SlotBytes;
+  return phys >= start + rom::SlotsOffset && offset % rom::SlotBytes == 0;
+}
+
 /* The instruction at Word.NextEip. */
 bool one(Machine &machine) {
   const std::uint32_t eip = machine.get(word::NextEip);
@@ -138,12 +149,16 @@ bool one(Machine &machine) {
     case 0x0f: {
       if (code[1] == 0xa1) return popData(machine, segment::Fs, eip + 2);
       if (code[1] == 0xa9) return popData(machine, segment::Gs, eip + 2);
-      /* VMCALL: the ROM's IRET, which is a jump and returns by itself. */
-      if (code[1] != 0x01 || code[2] != 0xc1 || machine.get(word::Cpl) != 0 || machine.get(word::RomStart) == 0) return false;
-      std::uint32_t phys = 0;
-      if (!machine.physOf(eip, &phys) || phys != machine.get(word::RomStart) + rom::SlotsOffset + rom::IretCall * rom::SlotBytes) return false;
+      /* VMCALL: the ROM's IRET, which is a jump and returns by itself, or another call, behind whose VMCALL stands RET. */
+      std::uint32_t number = 0;
+      if (code[1] != 0x01 || code[2] != 0xc1 || !romSlot(machine, eip, &number)) return false;
+      if (number != rom::IRETCall) {
+        if (!romCall(machine, number)) return false;
+        machine.set(word::NextEip, eip + 3);
+        return true;
+      }
       if (!interruptReturn(machine)) return false;
-      add64(machine.state(), word::RomCalls + rom::IretCall * 8, 1);
+      add64(machine.state(), word::RomCalls + rom::IRETCall * 8, 1);
       return true;
     }
     default:

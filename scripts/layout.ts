@@ -11,6 +11,9 @@ import { SLOT_SHIFT, SLOTS_OFFSET } from '../src/rom/slots.js';
 import * as stubs from '../src/translator/stubs.js';
 import * as layout from '../src/vcpu/layout.js';
 
+/** ROM calls that native code knows (native/shortcut.cc, native/romCall.cc). */
+const nativeCalls = ['IRET', 'UpdateKernelStack', 'SetPxE', 'UpdatePxE', 'InvalPage'];
+
 /** Bytes of one word of the state block. */
 const WORD_BYTES = 4;
 
@@ -60,6 +63,7 @@ export function layoutHeader(): string {
     '',
     '/* Size of one state block in bytes. */',
     `constexpr std::size_t kStateBytes = ${layout.STATE_BYTES};`,
+    `constexpr std::uint32_t kFlushedPages = ${layout.FLUSHED_PAGES};`,
     '',
     ...section(
       'Byte offsets into the state block.',
@@ -91,7 +95,10 @@ export function layoutHeader(): string {
     ...section('The ROM (src/rom/slots.ts, calls.ts).', 'rom', 'std::uint32_t', [
       ['SlotsOffset', SLOTS_OFFSET],
       ['SlotBytes', 1 << SLOT_SHIFT],
-      ['IretCall', calls.findIndex(({ name }) => name === 'IRET')],
+      ...nativeCalls.map((wanted): [string, number] => [
+        `${wanted}Call`,
+        calls.findIndex(({ name }) => name === wanted),
+      ]),
     ]),
     '}  // namespace romulus',
     '',

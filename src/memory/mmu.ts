@@ -385,6 +385,12 @@ export class Mmu {
 
   /** Forgets the translation of one address, global or not; all of a 4 MiB page if it lies in one (INVLPG). */
   flushPage(linear: number): void {
+    this.forgetPage(linear);
+    this.flushListener?.flushPage(linear);
+  }
+
+  /** As `flushPage`, where the listener knows already. */
+  forgetPage(linear: number): void {
     const region = linear >>> 22;
     if (this._large[region] !== 0) {
       this._large[region] = 0;
@@ -392,7 +398,6 @@ export class Mmu {
     } else {
       this._tlb[linear >>> 12] &= Tlb.Listed;
     }
-    this.flushListener?.flushPage(linear);
     this.onFlush();
   }
 

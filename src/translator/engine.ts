@@ -349,7 +349,11 @@ export class Translator {
     if (phys === undefined || phys < this._romStart || phys >= this._romEnd) return undefined;
     const slot = this._slotAt(phys - this._romStart);
     if (slot === undefined) return undefined;
-    this._romPages.set(linear >>> 12, phys >>> 12);
+    const page = linear >>> 12;
+    this._romPages.set(page, phys >>> 12);
+    const { words } = this._cpu;
+    words[Word.RomCallFirst] = words[Word.RomCallLast] === 0 ? page : Math.min(page, words[Word.RomCallFirst]);
+    words[Word.RomCallLast] = Math.max(page, words[Word.RomCallLast]);
     return slot;
   }
 
@@ -384,6 +388,7 @@ export class Translator {
       words[Word.XlateRefresh] = 0;
       cpu.refresh();
     }
+    if ((words[Word.FlushCount] | words[Word.TablesChanged]) !== 0) this._catchUp();
     const reason: XlateExit = words[Word.XlateExit];
     this._exits[reason]++;
     switch (reason) {
@@ -431,6 +436,16 @@ export class Translator {
     }
   }
 
+  /** Page-table changes that native/romCall.cc has been told of are news to everything here but the windows. */
+  private _catchUp(): void {
+    const { words, mmu } = this._cpu;
+    const count = words[Word.FlushCount];
+    for (let index = 0; index < count; index++) mmu.forgetPage(words[Word.FlushedPages + index]);
+    if (words[Word.TablesChanged] !== 0) this.windows.tablesChanged();
+    words[Word.FlushCount] = 0;
+    words[Word.TablesChanged] = 0;
+  }
+
   private _faultingEip(): number {
     const offset = this._cpu.words[Word.FaultOffset];
     const eip = this.cache.eipAt(offset);
@@ -458,6 +473,7 @@ export class Translator {
     this.cache.dropAll();
     this._assumesXmm = false;
     this._romPages.clear();
+    this._cpu.words[Word.RomCallLast] = 0;
   }
 
   private _count(what: string, count: number): void {

@@ -197,6 +197,15 @@ export const enum Word {
   ReflectFaults = 842,
   /** Page faults that it has handed over, 64 bits. */
   Reflections = 844,
+  /** How many of `FlushedPages` native/romCall.cc has written: addresses whose translation the guest has dropped. */
+  FlushCount = 856,
+  /** Not 0: it has been told of a change of page tables that tells no address. */
+  TablesChanged = 857,
+  /** First and last linear page in which calls were taken for ROM calls; last 0 = none. */
+  RomCallFirst = 858,
+  RomCallLast = 859,
+  /** `FLUSHED_PAGES` words. */
+  FlushedPages = 860,
 
   // Interrupt strategies (irq/strategies/).
   /** `Strategy` that the machine runs under. */
@@ -232,6 +241,9 @@ export const enum Word {
   TrapSignals = 946,
   Count = 1024,
 }
+
+/** Addresses that native code keeps for TypeScript's TLB (`Word.FlushedPages`) before it asks to be relieved of them. */
+export const FLUSHED_PAGES = 16;
 
 /** How the guest's IF reaches the host (`Word.Strategy`). */
 export const enum Strategy {

@@ -234,3 +234,22 @@ describe('machine/machine with page faults', () => {
     });
   }
 });
+
+describe('machine/machine with page-table calls of the ROM', () => {
+  it('makes as many under either engine', async () => {
+    const made: Readonly<Record<string, number>>[] = [];
+    for (const engine of ['interpreter', 'translator'] as const) {
+      const { machine } = make({ engine, append: 'quiet run="ls; cat motd; fault; ps; halt"' });
+      await machine.start();
+      const { reason, message } = await machine.ended;
+      assert.equal(reason, ExitReason.Shutdown, message);
+      const { romCalls } = machine.stats();
+      const names = ['SetPxE', 'UpdatePxE', 'InvalPage', 'AllocatePage', 'ReleasePage'];
+      made.push(
+        Object.fromEntries(romCalls.filter(({ name }) => names.includes(name)).map((row) => [row.name, row.calls])),
+      );
+    }
+    assert.ok(made[0].SetPxE > 500 && made[0].InvalPage > 20, JSON.stringify(made[0]));
+    assert.deepEqual(made[1], made[0]);
+  });
+});
