@@ -1,9 +1,10 @@
 /**
  * `romulus linux`: prepares a Linux guest and runs it on this terminal. Read before: `linuxOptions.ts`, `../linux/guest.ts`.
- * Read after: `run.ts`.
+ * Read after: `run.ts`, `command.ts`.
  */
 import { Cache } from '../linux/cache.js';
 import { prepareLinux } from '../linux/guest.js';
+import { CommandSession } from './command.js';
 import type { LinuxCommandOptions } from './linuxOptions.js';
 import { withProgress } from './progress.js';
 import { run } from './run.js';
@@ -12,10 +13,11 @@ import { run } from './run.js';
 const MEMORY_BYTES = 256 << 20;
 
 /**
+ * @param command program to run in the guest, with its arguments; empty for a shell on the console
  * @returns the exit status
  * @throws RomulusError if the guest cannot be prepared or started
  */
-export async function linux(options: LinuxCommandOptions): Promise<number> {
+export async function linux(options: LinuxCommandOptions, command: readonly string[]): Promise<number> {
   const cache = new Cache();
   if (options.clean === true) {
     await cache.clear();
@@ -32,7 +34,7 @@ export async function linux(options: LinuxCommandOptions): Promise<number> {
         kernel,
         initrd,
         append,
-        session: 'shell',
+        session: command.length > 0 ? 'agent' : 'shell',
         isVerbose: verbose,
         terminal: stdout.isTTY
           ? { type: process.env.TERM ?? 'vt100', rows: stdout.rows, columns: stdout.columns }
@@ -41,11 +43,13 @@ export async function linux(options: LinuxCommandOptions): Promise<number> {
       task,
     ),
   );
-  return run({
+  const runOptions = {
     memoryBytes: MEMORY_BYTES,
     ...options.run,
     kernel: guest.kernel,
     initrd: guest.initrd,
     append: guest.append,
-  });
+  };
+  if (command.length === 0) return run(runOptions);
+  return run(runOptions, (machine, owner) => new CommandSession(machine, command, process, owner, verbose === true));
 }

@@ -17,6 +17,8 @@ export interface LinuxCommandOptions {
 
 export const LINUX_EXAMPLES = `Examples:
   romulus linux                                   Debian's kernel to a shell; exit or Ctrl-A x ends it
+  romulus linux -- uname -a                       run a command and exit with its status
+  tar c . | romulus linux -- tar tv               with its input and output
   romulus linux -m 512M --append "quiet nokaslr"  with more memory and kernel parameters
   romulus linux --root ./tree                     with a copy of a folder as root file system
   romulus linux --kernel bzImage                  your own kernel with our initramfs

@@ -96,13 +96,14 @@ function describeProgram(progress: Progress): Command {
 
   const linuxCommand = program
     .command('linux')
-    .description("boot Debian's Linux to a shell; fetches what it needs")
+    .description("boot Debian's Linux to a shell, or run a command in it; fetches what it needs")
+    .argument('[command...]', 'after --: program to run in the guest, with its arguments')
     .addHelpText('after', `\n${LINUX_EXAMPLES}`)
-    .action(async (_options: object, command: Command) => {
+    .action(async (words: readonly string[], _options: object, command: Command) => {
       const options = toLinuxOptions(command);
       progress.isActing = true;
       const { linux } = await import('./linux.js');
-      progress.status = await linux(options);
+      progress.status = await linux(options, words);
     });
   addLinuxOptions(linuxCommand);
 

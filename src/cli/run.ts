@@ -12,14 +12,14 @@ import { enableLog } from '../log.js';
 import { DEFAULT_MEMORY_BYTES } from '../options.js';
 import { ExitReason } from '../vcpu/layout.js';
 import type { Ended } from '../machine/messages.js';
-import type { MachineOptions } from '../machine/machine.js';
+import type { Machine, MachineOptions } from '../machine/machine.js';
 import { kernelWarnings } from '../linux/kernelConfig.js';
 import { remus } from '../machine/remus.js';
 import type { RunOptions } from './options.js';
 import { DEFAULT_PROFILE_HZ, prepareProfile, writeProfile } from './profile.js';
 import { statusOfSignal, watchSignals } from './signals.js';
 import { formatStatistics, formatTranslator } from './stats.js';
-import { Terminal, TERMINAL_HELP, type TerminalCommand } from './terminal.js';
+import { Terminal, TERMINAL_HELP, type TerminalCommand, type TerminalOwner } from './terminal.js';
 
 /** Exit status when --timeout has ended the machine, as of timeout(1). */
 const STATUS_TIMEOUT = 124;
@@ -44,13 +44,47 @@ interface HostReason {
   readonly isSilent?: boolean;
 }
 
+/** What the user sees of a machine: its console on the terminal, or the streams of a command in it. */
+export interface FrontEnd {
+  open(): void;
+  /** Gives the terminal back as it was found, for a while, and takes it again. */
+  suspend(): void;
+  reopen(): void;
+  close(): void;
+  /** A signal asks this program to end. True: the guest has got it instead. */
+  signalled?(signal: NodeJS.Signals): boolean;
+  /**
+   * The exit status where it is not the machine's.
+   *
+   * @param isStopped the machine was ended by the user, by --timeout or a signal, and the status is theirs
+   */
+  conclude?(ended: Ended, isStopped: boolean): Promise<number | undefined>;
+}
+
+/** Makes the front end of a machine that has not started yet. */
+export type MakeFrontEnd = (machine: Machine, owner: TerminalOwner) => FrontEnd;
+
+/** The console on this process' terminal. */
+function onTerminal(machine: Machine, owner: TerminalOwner): FrontEnd {
+  const terminal = new Terminal(machine.console, machine.console, process, owner);
+  return {
+    open: () => {
+      terminal.open();
+      if (terminal.isInteractive) say('Ctrl-A x ends the machine, Ctrl-A h lists the other keys');
+    },
+    suspend: () => terminal.suspend(),
+    reopen: () => terminal.reopen(),
+    close: () => terminal.close(),
+  };
+}
+
 /**
- * Runs a machine on this process' terminal.
+ * Runs a machine.
  *
  * @returns the exit status
  * @throws RomulusError if the machine cannot be started
  */
-export async function run(options: RunOptions): Promise<number> {
+export async function run(options: RunOptions, makeFrontEnd: MakeFrontEnd = onTerminal): Promise<number> {
   if (options.verbose) enableLog();
   const machineOptions = toMachineOptions(options);
   const debugOutput = options.debugcon === undefined ? undefined : openDebugOutput(options.debugcon);
@@ -78,20 +112,20 @@ export async function run(options: RunOptions): Promise<number> {
     else if (asked === 'help') process.stderr.write(`\n${TERMINAL_HELP}\n`);
     else process.stderr.write(`\n${machine.status()}\n${formatStatistics(machine.stats())}\n`);
   };
-  const terminal = new Terminal(machine.console, process, {
+  const frontEnd = makeFrontEnd(machine, {
     command,
     lost: () => stop({ status: statusOfSignal('SIGPIPE'), isSilent: true }),
   });
   const routed = new Set<string>((options.signals ?? []).map((route) => route.signal));
-  const unwatch = watchSignals(terminal, routed, (signal) => {
-    stop({ status: statusOfSignal(signal), message: `stopped by ${signal}` });
+  const unwatch = watchSignals(frontEnd, routed, (signal) => {
+    if (frontEnd.signalled?.(signal) !== true)
+      stop({ status: statusOfSignal(signal), message: `stopped by ${signal}` });
   });
   const timeout = options.timeoutMs === undefined ? undefined : startTimeout(options.timeoutMs, stop);
 
   try {
     const printed = new Promise<void>((resolve) => machine.console.once('close', resolve).once('end', resolve));
     await machine.start();
-    terminal.open();
     if (!machine.isNative && options.native !== false)
       say("the native addon is not loaded, so the guest's clock is polled; 'romulus doctor' says why");
     const choice = machine.engine;
@@ -100,23 +134,24 @@ export async function run(options: RunOptions): Promise<number> {
     if (options.verbose) say(describeStart(machineOptions, machine.isNative));
     if (typeof options.kernel === 'string')
       for (const text of await kernelWarnings(options.kernel, options.append ?? '')) say(text);
-    if (terminal.isInteractive) say('Ctrl-A x ends the machine, Ctrl-A h lists the other keys');
+    frontEnd.open();
     const ended = await machine.ended;
     await printed;
-    terminal.close();
+    frontEnd.close();
     const profile = machine.profile();
     if (profileFiles !== undefined && profile !== undefined)
       say(writeProfile(profile, profileFiles, basename(kernelName)));
     if (options.stats) process.stderr.write(`${formatStatistics(machine.stats())}\n`);
     const translator = machine.translatorStatistics();
     if (options.stats && translator !== undefined) process.stderr.write(`\n${formatTranslator(translator)}\n`);
-    return conclude(ended, hostReason, options.verbose === true);
+    const status = await frontEnd.conclude?.(ended, hostReason !== undefined);
+    return status ?? conclude(ended, hostReason, options.verbose === true);
   } catch (error) {
     // A machine that was stopped while it started has its reason already.
     if (hostReason === undefined) throw error;
     return hostReason.status;
   } finally {
-    terminal.close();
+    frontEnd.close();
     clearTimeout(timeout);
     unwatch();
     if (debugOutput !== process.stdout) debugOutput?.end();

@@ -20,7 +20,7 @@ export const statusOfSignal = (signal: NodeJS.Signals): number => 128 + constant
  * @returns stops listening
  */
 export function watchSignals(
-  terminal: Terminal,
+  terminal: Pick<Terminal, 'suspend' | 'reopen'>,
   routed: ReadonlySet<string>,
   onEnd: (signal: NodeJS.Signals) => void,
 ): () => void {

@@ -4,7 +4,7 @@
  *
  * Separate from `run.ts` because it alone must leave the terminal as it found it, however the program ends. Read after: `run.ts`.
  */
-import type { Duplex, Readable, Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 
 /** What can be asked for after Ctrl-A. */
 export type TerminalCommand = 'quit' | 'help' | 'status';
@@ -94,10 +94,12 @@ export class Terminal {
   private readonly _onExit = (): void => this._setRaw(false);
 
   /**
-   * @param _console the guest's console: what it prints is read, what is typed is written
+   * @param _output what the guest prints
+   * @param _input where what is typed goes
    */
   constructor(
-    private readonly _console: Duplex,
+    private readonly _output: Readable,
+    private readonly _input: Writable,
     private readonly _streams: TerminalStreams,
     private readonly _owner: TerminalOwner,
   ) {
@@ -120,7 +122,7 @@ export class Terminal {
     // The end of a piped stdin leaves the guest running: its input simply stays empty.
     stdin.ref?.();
     stdout.on('error', this._onLost);
-    this._console.on('data', (chunk: Buffer) => this._printed(chunk));
+    this._output.on('data', (chunk: Buffer) => this._printed(chunk));
   }
 
   /** Back to raw mode after the process was stopped and continued. */
@@ -154,16 +156,16 @@ export class Terminal {
   private _typed(chunk: Buffer): void {
     if (this._filter === undefined) {
       const { stdin } = this._streams;
-      if (!this._console.write(chunk)) {
+      if (!this._input.write(chunk)) {
         stdin.pause();
-        this._console.once('drain', () => stdin.resume());
+        this._input.once('drain', () => stdin.resume());
       }
       return;
     }
     for (const part of this._filter.feed(chunk)) {
       if (typeof part === 'string') this._owner.command(part);
-      else if (this._console.writableLength + part.length > TYPE_AHEAD_BYTES) this._streams.stderr.write(BELL);
-      else this._console.write(part);
+      else if (this._input.writableLength + part.length > TYPE_AHEAD_BYTES) this._streams.stderr.write(BELL);
+      else this._input.write(part);
     }
   }
 
@@ -171,7 +173,7 @@ export class Terminal {
   private _lost(): void {
     if (this._isLost) return;
     this._isLost = true;
-    this._console.resume();
+    this._output.resume();
     this._owner.lost();
   }
 
@@ -180,8 +182,8 @@ export class Terminal {
     const { stdout } = this._streams;
     this._isColumnZero = chunk[chunk.length - 1] === 0x0a;
     if (!stdout.write(chunk)) {
-      this._console.pause();
-      stdout.once('drain', () => this._console.resume());
+      this._output.pause();
+      stdout.once('drain', () => this._output.resume());
     }
   }
 }

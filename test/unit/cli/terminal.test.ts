@@ -57,7 +57,7 @@ function bench(isTty: boolean): Bench {
     command: (command) => void commands.push(command),
     lost: () => void commands.push('lost'),
   };
-  const terminal = new Terminal(guest, { stdin, stdout, stderr }, owner);
+  const terminal = new Terminal(guest, guest, { stdin, stdout, stderr }, owner);
   terminal.open();
   return { guest, stdin, stdout, stderr, commands, terminal };
 }
