@@ -16,7 +16,7 @@ import { busyboxApplets, unpackBusybox } from './busybox.js';
 import type { Cache } from './cache.js';
 import { initramfs } from './initramfs.js';
 import { INIT_PARAMETER, Variable, type Session } from './initScript.js';
-import { kernelPackage, unpackKernel } from './kernelPackage.js';
+import { KERNEL_FILE, kernelPackage, unpackKernel } from './kernelPackage.js';
 import { MirrorArchive } from './mirrorArchive.js';
 import type { Task } from './progress.js';
 
@@ -113,7 +113,7 @@ function readNote(cache: Cache, name: string): DebianFiles | undefined {
   try {
     const { release, kernel, busybox } = JSON.parse(readFileSync(cache.path(name), 'utf8')) as Note;
     const files = { release, kernelFolder: cache.path(kernel), busybox: cache.path(busybox) };
-    return existsSync(files.busybox) && existsSync(join(files.kernelFolder, 'vmlinuz')) ? files : undefined;
+    return existsSync(files.busybox) && existsSync(join(files.kernelFolder, KERNEL_FILE)) ? files : undefined;
   } catch {
     return undefined;
   }
@@ -128,7 +128,7 @@ export async function prepareLinux(cache: Cache, options: LinuxOptions, task: Ta
   if (options.root !== undefined) checkRoot(options.root);
   const needsDebian = options.kernel === undefined || options.initrd === undefined;
   const debian = needsDebian ? await debianFiles(cache, options, task) : undefined;
-  const kernel = options.kernel ?? join(debian?.kernelFolder ?? '', 'vmlinuz');
+  const kernel = options.kernel ?? join(debian?.kernelFolder ?? '', KERNEL_FILE);
   const initrd: FileOption = options.initrd ?? {
     name: 'initramfs',
     bytes: await packInitramfs(debian as DebianFiles, options),

@@ -11,6 +11,7 @@ import { HostError } from '../errors.js';
 import type { Archive } from './archive.js';
 import type { Cache } from './cache.js';
 import { readDeb } from './deb.js';
+import { unpackKernelImage } from './kernelImage.js';
 import { aliasTable, dependencyTable, readModule, selectModules, type KernelModule } from './modules.js';
 import type { PackageIndex } from './packageIndex.js';
 import type { Task } from './progress.js';
@@ -28,11 +29,14 @@ const MODULES = [
 const MODULE_FOLDERS =
   /^kernel\/(drivers\/(virtio|block|char|net|misc|cdrom)|fs|lib|crypto|net\/core|arch\/x86\/crypto)\//;
 
+/** Name of the kernel itself in its folder: unpacked where the host could. */
+export const KERNEL_FILE = 'vmlinux';
+
 /** A kernel in the cache. */
 export interface KernelFiles {
   /** Release as `uname -r` prints it, such as 6.1.0-50-686. */
   readonly release: string;
-  /** Folder with `vmlinuz`, `config`, `System.map` and `lib/modules`. */
+  /** Folder with the kernel (`KERNEL_FILE`), `config`, `System.map` and `lib/modules`. */
   readonly folder: string;
 }
 
@@ -57,7 +61,7 @@ export async function unpackKernel(cache: Cache, archive: Archive, name: string,
   const found = (await archive.index(task)).get(name);
   const release = name.replace(/^linux-image-/, '');
   const choice = createHash('sha256')
-    .update(`${found.sha256} ${MODULES.join(' ')}`)
+    .update(`${found.sha256} ${KERNEL_FILE} ${MODULES.join(' ')}`)
     .digest('hex')
     .slice(0, 12);
   const entry = join('kernels', `${release}-${choice}`);
@@ -72,7 +76,11 @@ export async function unpackKernel(cache: Cache, archive: Archive, name: string,
 }
 
 async function unpack(file: string, release: string, folder: string, task: Task): Promise<void> {
-  const boot = new Map(['vmlinuz', 'config', 'System.map'].map((name) => [`boot/${name}-${release}`, name]));
+  const kernelPath = `boot/vmlinuz-${release}`;
+  const boot = new Map(['config', 'System.map'].map((name) => [`boot/${name}-${release}`, name])).set(
+    kernelPath,
+    KERNEL_FILE,
+  );
   const modulesPath = `lib/modules/${release}/`;
   const modules: KernelModule[] = [];
   const write = async (path: string, bytes: Uint8Array | string): Promise<void> => {
@@ -86,7 +94,7 @@ async function unpack(file: string, release: string, folder: string, task: Task)
       const inner = path.startsWith(modulesPath) ? path.slice(modulesPath.length) : '';
       if (name !== undefined) {
         boot.delete(path);
-        await write(name, await bytes());
+        await write(name, path === kernelPath ? await unpackKernelImage(await bytes(), task.signal) : await bytes());
       } else if (inner.endsWith('.ko') && MODULE_FOLDERS.test(inner)) modules.push(readModule(inner, await bytes()));
       else if (/^modules\.(builtin|order)/.test(inner)) await write(path, await bytes());
     },

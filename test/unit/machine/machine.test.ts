@@ -134,6 +134,17 @@ for (const native of [true, false]) {
       assert.match(ended.report!, /eip=00100017/);
     });
 
+    it('ends with status 70 when the guest kernel says that it has panicked', async () => {
+      // mov dx, pvpanic; mov al, panicked; out dx, al; and a loop that nobody leaves
+      const code = [0x66, 0xba, 0x05, 0x05, 0xb0, 0x01, 0xee, 0xeb, 0xfe];
+      const { machine } = make({ native, kernel: { name: 'panic', bytes: multiboot(code) }, initrd: undefined });
+      await machine.start();
+      const ended = await machine.ended;
+      assert.equal(ended.reason, ExitReason.Panicked);
+      assert.equal(ended.status, 70);
+      assert.match(ended.message, /the guest kernel panicked/);
+    });
+
     it('refuses a kernel that is none, and is over then', async () => {
       const { machine } = make({ native, kernel: { name: 'text', bytes: Buffer.from('hello') }, initrd: undefined });
       await assert.rejects(machine.start(), (error: ConfigError) => error.code === 'KERNEL_NOT_RECOGNISED');
