@@ -1,0 +1,196 @@
+/**
+ * The soak: Remus for minutes under a storm of signals and with processes coming and going, under the translator. It looks for what short
+ * tests cannot show: an interrupt that is lost, memory or mappings of this process that keep growing, a checksum of the guest's that is
+ * not the host's, a fault of ring 3 that is not contained.
+ *
+ *     npm run soak -- [--minutes 10] [--rate 5000] [--engine translator]
+ *
+ * Exit status 1 when something is wrong, with a line that says what. Read before: `storm.ts`, test/guest/bench/compute.c.
+ */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { Machine } from '../src/index.js';
+import { engineNames, type EngineName } from '../src/options.js';
+import { loadNative, type Native } from '../src/native.js';
+import { routableSignal } from '../src/hostSignals.js';
+
+const IRQ = 5;
+const SIGNAL = 'SIGRTMIN+4';
+const PROMPT = 'remus# ';
+/** Signals are sent so often, as many at a time as the rate wants. */
+const BURST_MS = 2;
+const SHOWN_MS = 60_000;
+/** A round takes a second or so; a busy host may need much longer. */
+const PATIENCE_MS = 120_000;
+/** Rounds after which everything that is kept for reuse is there. */
+const WARM_ROUNDS = 10;
+/** What may be added after that: V8's heap breathes, and so do windows. */
+const GROWTH_MIB = 96;
+const GROWTH_MAPPINGS = 2000;
+const WORKS = '2 sha256 sieve sort recursion dispatch copy';
+
+const built = (name: string): string => fileURLToPath(new URL(`../${name}`, import.meta.url));
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+/** Resident memory of this process in MiB, and its mappings. */
+function held(): { residentMib: number; mappings: number } {
+  const resident = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync('/proc/self/status', 'latin1'));
+  const mappings = readFileSync('/proc/self/maps', 'latin1').split('\n').length - 1;
+  return { residentMib: Number(resident?.[1] ?? 0) / 1024, mappings };
+}
+
+/** The lines "end NAME CHECKSUM" of `compute`. */
+const checksums = (text: string): string => (text.match(/^end .*$/gm) ?? []).map((line) => line.trim()).join(', ');
+
+/** The guest's console: a command in, what it printed out. */
+class Shell {
+  private _text = '';
+  private _heard: () => void = () => undefined;
+
+  constructor(private readonly _machine: Machine) {
+    _machine.console.on('data', (chunk: Buffer) => {
+      this._text += chunk.toString('latin1');
+      this._heard();
+    });
+  }
+
+  /** @returns what came up to the next prompt */
+  async prompt(): Promise<string> {
+    const deadlineMs = performance.now() + PATIENCE_MS;
+    for (;;) {
+      const at = this._text.indexOf(PROMPT);
+      if (at >= 0) {
+        const text = this._text.slice(0, at).replaceAll('\r', '');
+        this._text = this._text.slice(at + PROMPT.length);
+        return text;
+      }
+      const leftMs = deadlineMs - performance.now();
+      if (leftMs <= 0) throw new Error(`no prompt within ${PATIENCE_MS / 1000} s; last: ${this._text.slice(-200)}`);
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, leftMs);
+        this._heard = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+  }
+
+  async run(command: string): Promise<string> {
+    this._machine.console.write(`${command}\n`);
+    return this.prompt();
+  }
+}
+
+/** Sends `rate` signals a second until it is stopped. */
+class Storm {
+  sent = 0;
+  private readonly _timer: NodeJS.Timeout;
+  private _startMs = performance.now();
+
+  constructor(native: Native, rate: number) {
+    this._timer = setInterval(() => {
+      const due = Math.floor(((performance.now() - this._startMs) * rate) / 1000) - this.sent;
+      if (due <= 0) return;
+      native.signalStorm(process.pid, routableSignal(SIGNAL), due);
+      this.sent += due;
+    }, BURST_MS);
+  }
+
+  stop(): void {
+    clearInterval(this._timer);
+  }
+}
+
+async function soak(native: Native, minutes: number, rate: number, engine: EngineName): Promise<string[]> {
+  const expected = checksums(execFileSync(built('guest-work/bench/linux'), WORKS.split(' '), { encoding: 'latin1' }));
+  const machine = new Machine({
+    kernel: built('guest/remus.elf'),
+    initrd: built('guest-work/bench/initrd.tar'),
+    append: 'quiet',
+    engine,
+    signals: [{ signal: SIGNAL, irq: IRQ }],
+  });
+  const shell = new Shell(machine);
+  const wrong: string[] = [];
+  await machine.start();
+  await shell.prompt();
+  const storm = new Storm(native, rate);
+  const startMs = performance.now();
+  let shownMs = startMs;
+  let warm = held();
+  let most = warm;
+  let rounds = 0;
+  while (performance.now() - startMs < minutes * 60_000 && wrong.length === 0) {
+    const computed = checksums(await shell.run(`compute ${WORKS}`));
+    if (computed !== expected) wrong.push(`round ${rounds}: the guest computed ${computed}, the host ${expected}`);
+    const churned = await shell.run('true; true; ps; ls; true; workload pingpong 50; true; free; sleep 0; true');
+    if (!churned.includes('end ')) wrong.push(`round ${rounds}: pingpong did not end: ${churned.slice(-200)}`);
+    const faults = await shell.run('fault');
+    if (/NOT contained/i.test(faults) || !faults.includes('all ')) wrong.push(`round ${rounds}: ${faults.slice(-200)}`);
+    rounds++;
+    const now = held();
+    if (rounds === WARM_ROUNDS) warm = most = now;
+    most = {
+      residentMib: Math.max(most.residentMib, now.residentMib),
+      mappings: Math.max(most.mappings, now.mappings),
+    };
+    if (performance.now() - shownMs < SHOWN_MS) continue;
+    shownMs = performance.now();
+    const { residentMib, mappings } = now;
+    say(
+      `${Math.round((shownMs - startMs) / 1000)} s: ${rounds} rounds, ${storm.sent} signals, ${residentMib.toFixed(0)} MiB, ${mappings} mappings`,
+    );
+  }
+  storm.stop();
+  wrong.push(...(await settle(machine, storm.sent)));
+  if (rounds > WARM_ROUNDS && most.residentMib > warm.residentMib + GROWTH_MIB)
+    wrong.push(`memory grew from ${warm.residentMib.toFixed(0)} to ${most.residentMib.toFixed(0)} MiB`);
+  if (rounds > WARM_ROUNDS && most.mappings > warm.mappings + GROWTH_MAPPINGS)
+    wrong.push(`mappings grew from ${warm.mappings} to ${most.mappings}`);
+  machine.console.write('halt\n');
+  const { reason } = await machine.ended;
+  say(`${rounds} rounds, ${storm.sent} signals; the guest ended by ${reason}`);
+  say(`memory: ${warm.residentMib.toFixed(0)} MiB warm, ${most.residentMib.toFixed(0)} MiB at most`);
+  say(`mappings: ${warm.mappings} warm, ${most.mappings} at most`);
+  return wrong;
+}
+
+/** Waits until all that was sent has arrived, and looks at the account. */
+async function settle(machine: Machine, sent: number): Promise<string[]> {
+  const line = () => machine.stats().lines.find(({ irq }) => irq === IRQ);
+  const deadlineMs = performance.now() + PATIENCE_MS;
+  while (((line()?.raised ?? 0) < sent || line()?.pending === 1) && performance.now() < deadlineMs)
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  const { raised = 0, delivered = 0, merged = 0, discarded = 0, pending = 0 } = line() ?? {};
+  say(`raised ${raised} = delivered ${delivered} + merged ${merged} + discarded ${discarded} + pending ${pending}`);
+  if (raised !== sent) return [`${sent} signals were sent and ${raised} arrived`];
+  const unaccounted = raised - delivered - merged - discarded - pending;
+  return unaccounted === 0 ? [] : [`${unaccounted} interrupts are unaccounted for`];
+}
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '10' },
+    rate: { type: 'string', default: '5000' },
+    engine: { type: 'string', default: 'translator' },
+  },
+});
+const minutes = Number(values.minutes);
+const rate = Number(values.rate);
+const engine = engineNames.find((name) => name === values.engine);
+const native = loadNative();
+if (!(minutes > 0) || !(rate > 0) || engine === undefined) {
+  process.stderr.write(`soak: give --minutes and --rate numbers above 0, --engine one of ${engineNames.join(', ')}\n`);
+  process.exitCode = 2;
+} else if (native === undefined) {
+  process.stderr.write('soak: it needs the addon; romulus doctor says why it is not there\n');
+  process.exitCode = 1;
+} else {
+  const wrong = await soak(native, minutes, rate, engine);
+  for (const text of wrong) say(`WRONG: ${text}`);
+  if (wrong.length === 0) say('nothing lost, nothing grown, nothing wrong');
+  process.exitCode = wrong.length === 0 ? 0 : 1;
+}
