@@ -87,6 +87,11 @@ export function formatTranslator(statistics: TranslatorStatistics): string {
       ['guest instructions translated', group(statistics.instructions)],
       ['bytes of host code', group(statistics.hostBytes)],
       ['milliseconds translating', group(Math.round(statistics.translationMs))],
+      [
+        '  guest instructions a second',
+        group(Math.round((statistics.instructions * 1000) / Math.max(1, statistics.translationMs))),
+      ],
+      ['  microseconds at most for a fragment', group(Math.round(statistics.longestPauseMs * 1000))],
       ['times entered', group(statistics.enters)],
       ...Object.entries(exits).map(([reason, count]) => [`  left: ${reason}`, group(count)]),
       ['instructions run in the addon', group(statistics.shortcuts)],

@@ -58,8 +58,13 @@ export class Asm64 {
     this.buffer[this.position++] = value;
   }
 
-  bytes(...values: readonly number[]): void {
-    for (const value of values) this.buffer[this.position++] = value;
+  /** Two to four bytes. */
+  bytes(first: number, second: number, third = -1, fourth = -1): void {
+    const { buffer } = this;
+    buffer[this.position++] = first;
+    buffer[this.position++] = second;
+    if (third >= 0) buffer[this.position++] = third;
+    if (fourth >= 0) buffer[this.position++] = fourth;
   }
 
   int32(value: number): void {

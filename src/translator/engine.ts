@@ -107,6 +107,7 @@ export class Translator {
   private _enters = 0;
   private _windowsCleared = 0;
   private _translationMs = 0;
+  private _longestPauseMs = 0;
 
   /** @param interpreter runs what is not translated; `cpu` and `phys` are its own */
   constructor(interpreter: Interpreter, host: TranslatorHost, options: TranslatorOptions = {}) {
@@ -193,6 +194,7 @@ export class Translator {
       instructions: cache.instructions,
       hostBytes: cache.hostBytes,
       translationMs: this._translationMs,
+      longestPauseMs: this._longestPauseMs,
       enters: this._enters,
       exits: Object.fromEntries(names.map((name, reason) => [name, this._exits[reason]])),
       interpreted: [...this._counts].map(([what, count]) => ({ what, count })).sort((a, b) => b.count - a.count),
@@ -327,7 +329,9 @@ export class Translator {
         guest: this._guestBytes(placed, (fragment.guestEnd - fragment.guestStart) | 0),
       });
     }
-    this._translationMs += performance.now() - startMs;
+    const tookMs = performance.now() - startMs;
+    this._translationMs += tookMs;
+    this._longestPauseMs = Math.max(this._longestPauseMs, tookMs);
     return placed;
   }
 

@@ -147,7 +147,9 @@ function mayLoop({ eip, next, instruction, emit }: Item): boolean {
  * @returns before which item to poll, or -1: the last cheap place before the first transfer that may loop, or right before that one
  */
 function pollPlace({ items, end }: Scan, dead: readonly boolean[]): number {
-  const transfer = items.findIndex(mayLoop);
+  let transfer = 0;
+  while (transfer < items.length && !mayLoop(items[transfer])) transfer++;
+  if (transfer === items.length) transfer = -1;
   // going on from the last address to the first is going back, too
   const first = transfer < 0 && end === 0 ? items.length - 1 : transfer;
   for (let place = first; place >= 0; place--) {
@@ -230,10 +232,9 @@ export function translate(request: TranslationRequest): Fragment | undefined {
   if (scanned === undefined) return undefined;
   const { items, interpreted, closed, end } = scanned;
   const emitter = new Emitter(assembler, request);
-  const forms = items.map(({ instruction }) => instruction.form);
-  const dead = deadFlags(items.map(({ instruction }) => instruction));
+  const dead = deadFlags(items);
   const poll = pollPlace(scanned, dead);
-  const fpu = forms.some(usesFpu);
+  const fpu = items.some(({ instruction }) => usesFpu(instruction.form));
   emitter.eip = request.eip | 0;
   emitter.mark();
   if (fpu) emitter.ensureFpu(dead[0], emitter.eip);
@@ -241,12 +242,15 @@ export function translate(request: TranslationRequest): Fragment | undefined {
   const pollHere = (): void => emitter.poll(dead[poll], items[poll].eip);
   const loop = findLoop(items, request.maxInstructions);
   const exits = loop === undefined ? [] : emitCopies(emitter, items, loop, dead, pollHere, poll);
-  items.forEach((item, index) => {
+  let afterSti = false;
+  for (let index = 0; index < items.length; index++) {
+    const item = items[index];
     if (index === poll && loop === undefined) pollHere();
     emitItem(emitter, item, dead[index + 1]);
-    if (isSti(items[index - 1])) emitter.checkInterrupts(dead[index + 1], item.next);
+    if (afterSti) emitter.checkInterrupts(dead[index + 1], item.next);
+    afterSti = isSti(item);
     if (index === loop?.end) for (const at of exits) assembler.bind(at);
-  });
+  }
   if (interpreted?.traps === true) emitter.trap(interpreted.guestEip);
   else if (interpreted !== undefined) emitter.leave(LinkKind.Interpret, interpreted.guestEip);
   else if (!closed) emitter.transfer(end);
@@ -257,7 +261,7 @@ export function translate(request: TranslationRequest): Fragment | undefined {
     guestEnd: end,
     instructions: items.length,
     usesFpu: fpu,
-    usesXmm: forms.some(usesXmm),
+    usesXmm: fpu && items.some(({ instruction }) => usesXmm(instruction.form)),
     liveEntry,
     side: emitter.side,
     links: emitter.links,

@@ -29,14 +29,14 @@ function flagsKilled(form: Form): number {
 }
 
 /**
- * @param instructions in order
+ * @param items in order
  * @returns for each boundary, that before instruction 0 first and that behind the last one last, whether no arithmetic flag matters there
  */
-export function deadFlags(instructions: readonly Instruction[]): readonly boolean[] {
-  const result: boolean[] = new Array<boolean>(instructions.length + 1).fill(false);
+export function deadFlags(items: readonly { readonly instruction: Instruction }[]): readonly boolean[] {
+  const result: boolean[] = new Array<boolean>(items.length + 1).fill(false);
   let dead = 0;
-  for (let index = instructions.length - 1; index >= 0; index--) {
-    const instruction = instructions[index];
+  for (let index = items.length - 1; index >= 0; index--) {
+    const { instruction } = items[index];
     dead = isQuiet(instruction) ? (dead | flagsKilled(instruction.form)) & ~instruction.form.flagsRead : 0;
     result[index] = dead === ALL;
   }

@@ -7,6 +7,8 @@ export interface TranslatorStatistics {
   readonly hostBytes: number;
   /** Milliseconds spent translating. */
   readonly translationMs: number;
+  /** Milliseconds that the longest translation took, during which the guest stood still. */
+  readonly longestPauseMs: number;
   /** Times translated code was entered, and exits by reason. */
   readonly enters: number;
   readonly exits: Readonly<Record<string, number>>;

@@ -55,16 +55,6 @@ class Cursor {
   }
 }
 
-/** What has been found out about the instruction before its operands. */
-interface Attributes {
-  readonly operandSize: 2 | 4;
-  readonly addressSize: 2 | 4;
-  /** Segment override, or -1. */
-  readonly override: number;
-  readonly opcode: number;
-  readonly modRm: number;
-}
-
 /** 16-bit addressing forms by r/m. (SDM 2, "16-bit addressing forms with the ModR/M byte") */
 const bases16 = [Reg.Ebx, Reg.Ebx, Reg.Ebp, Reg.Ebp, Reg.Esi, Reg.Edi, Reg.Ebp, Reg.Ebx] as const;
 const indices16 = [Reg.Esi, Reg.Edi, Reg.Esi, Reg.Edi, Reg.None, Reg.None, Reg.None, Reg.None] as const;
@@ -132,10 +122,11 @@ function registerExists(kind: OperandKind, value: number, isDestination: boolean
 function decodeOperand(
   cursor: Cursor,
   spec: OperandSpec,
-  attributes: Attributes,
+  operandSize: 2 | 4,
+  opcode: number,
+  modRm: number,
   isDestination: boolean,
 ): Operand | undefined {
-  const { operandSize, modRm } = attributes;
   const size = sizeInBytes(spec.size, operandSize);
   switch (spec.source) {
     case OperandSource.RegisterOrMemory:
@@ -151,7 +142,7 @@ function decodeOperand(
       return registerExists(spec.kind, value, isDestination) ? operand(spec.kind, size, value) : undefined;
     }
     case OperandSource.OpcodeBits:
-      return operand(spec.kind, size, attributes.opcode & 7);
+      return operand(spec.kind, size, opcode & 7);
     case OperandSource.Immediate:
       return operand(spec.kind, size, immediate(cursor, size));
     case OperandSource.SignedByte: {
@@ -173,15 +164,20 @@ function decodeOperand(
   }
 }
 
-function decodeMemory(cursor: Cursor, row: DecodeRow, attributes: Attributes): MemoryOperand | undefined {
-  const { addressSize, override, modRm } = attributes;
+function decodeMemory(
+  cursor: Cursor,
+  row: DecodeRow,
+  addressSize: 2 | 4,
+  override: number,
+  modRm: number,
+): MemoryOperand | undefined {
   if (modRm >= 0) {
     if (modRm >= 0xc0 || row.modIgnored) {
       return undefined;
     }
     return addressSize === 2 ? memory16(cursor, modRm, override) : memory32(cursor, modRm, override);
   }
-  if (row.operands.some((spec) => spec.source === OperandSource.Offset)) {
+  if (row.hasOffset) {
     const segment = override < 0 ? Segment.Ds : override;
     return { segment, base: Reg.None, index: Reg.None, scale: 0, displacement: immediate(cursor, addressSize) };
   }
@@ -189,10 +185,17 @@ function decodeMemory(cursor: Cursor, row: DecodeRow, attributes: Attributes): M
 }
 
 /** Decodes the operands, or returns undefined if one names a register that does not exist. */
-function decodeOperands(cursor: Cursor, row: DecodeRow, attributes: Attributes): Operand[] | undefined {
+function decodeOperands(
+  cursor: Cursor,
+  row: DecodeRow,
+  operandSize: 2 | 4,
+  opcode: number,
+  modRm: number,
+): Operand[] | undefined {
   const operands: Operand[] = [];
-  for (const spec of row.operands) {
-    const decoded = decodeOperand(cursor, spec, attributes, operands.length === 0);
+  const specs = row.operands;
+  for (let index = 0; index < specs.length; index++) {
+    const decoded = decodeOperand(cursor, specs[index], operandSize, opcode, modRm, index === 0);
     if (decoded === undefined) {
       return undefined;
     }
@@ -214,6 +217,10 @@ function selectRow(entry: OpcodeEntry, prefixes: number, modRm: number): DecodeR
   return entry.slots[first + (modRm < 0 ? 0 : modRmSlot(modRm))];
 }
 
+/** Most instructions have no prefix, and are told by one look. */
+const isPrefix = new Uint8Array(256);
+for (const byte of [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3]) isPrefix[byte] = 1;
+
 /** Prefix bits that a mandatory prefix uses up, by `MandatoryPrefix`. */
 const consumed = [0, Prefix.OperandSize, Prefix.Rep, Prefix.Repne, 0] as const;
 
@@ -232,7 +239,7 @@ export function decode(source: ByteSource, defaultSize: 2 | 4): Instruction {
   let met = 0;
   let override = -1;
   let byte = cursor.u8();
-  prefixLoop: for (; ; byte = cursor.u8()) {
+  for (; isPrefix[byte] !== 0; byte = cursor.u8()) {
     switch (byte) {
       case 0x26:
       case 0x2e:
@@ -261,8 +268,6 @@ export function decode(source: ByteSource, defaultSize: 2 | 4): Instruction {
       case 0xf3:
         met = (met & ~Prefix.Repne) | Prefix.Rep;
         break;
-      default:
-        break prefixLoop;
     }
   }
 
@@ -278,22 +283,17 @@ export function decode(source: ByteSource, defaultSize: 2 | 4): Instruction {
   const modRm = entry?.hasModRm === true ? cursor.u8() : -1;
   const row = entry === undefined ? undefined : selectRow(entry, met, modRm);
   const prefixes = met & ~consumed[row?.prefix ?? MandatoryPrefix.Any];
-  const attributes: Attributes = {
-    operandSize: prefixes & Prefix.OperandSize ? otherSize : defaultSize,
-    addressSize: prefixes & Prefix.AddressSize ? otherSize : defaultSize,
-    override,
-    opcode: byte,
-    modRm,
-  };
-  const memory = row === undefined ? undefined : decodeMemory(cursor, row, attributes);
-  const operands = row === undefined ? undefined : decodeOperands(cursor, row, attributes);
+  const operandSize = prefixes & Prefix.OperandSize ? otherSize : defaultSize;
+  const addressSize = prefixes & Prefix.AddressSize ? otherSize : defaultSize;
+  const memory = row === undefined ? undefined : decodeMemory(cursor, row, addressSize, override, modRm);
+  const operands = row === undefined ? undefined : decodeOperands(cursor, row, operandSize, byte, modRm);
   const misplacedLock = (prefixes & Prefix.Lock) !== 0 && (memory === undefined || row?.lockable !== true);
   const isDefined = row !== undefined && operands !== undefined && !misplacedLock;
   return {
     form: isDefined ? row.form : undefinedForm,
     length: cursor.position,
-    operandSize: attributes.operandSize,
-    addressSize: attributes.addressSize,
+    operandSize,
+    addressSize,
     prefixes,
     modRm,
     segment: override < 0 ? Segment.Ds : override,

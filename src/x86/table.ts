@@ -37,6 +37,8 @@ export interface DecodeRow {
   readonly lockable: boolean;
   /** The ModR/M byte names registers whatever mod says. */
   readonly modIgnored: boolean;
+  /** An operand is memory at an offset, without ModR/M. */
+  readonly hasOffset: boolean;
 }
 
 /** ModR/M slots: 0..7 = memory by reg field, 8..71 = the bytes C0 to FF. */
@@ -76,6 +78,7 @@ function decodeRow(form: Form, encoding: Encoding): DecodeRow {
     prefix: encoding.prefix,
     lockable: (form.attributes & Attribute.Lockable) !== 0,
     modIgnored: specs.some((spec) => spec.source === OperandSource.ModIgnored),
+    hasOffset: explicit.some((spec) => spec.source === OperandSource.Offset),
   };
 }
 

@@ -148,7 +148,7 @@ export class Emitter {
     if (prefix !== 0) asm.byte(prefix);
     if (lock) asm.byte(0xf0);
     asm.rex(false, reg, address.index, address.base);
-    for (const byte of opcode) asm.byte(byte);
+    for (let index = 0; index < opcode.length; index++) asm.byte(opcode[index]);
     asm.modRm(reg, address);
   }
 

@@ -68,6 +68,7 @@ function recipeOf(form: Form): Recipe {
 }
 
 function emitImmediates(emitter: Emitter, instruction: Instruction, recipe: Recipe): void {
+  if (recipe.immediates.length === 0) return;
   let at = 0;
   for (const operand of instruction.operands) {
     if (operand.kind !== OperandKind.Immediate || at >= recipe.immediates.length) continue;
