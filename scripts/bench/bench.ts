@@ -1,8 +1,8 @@
 /**
  * `npm run bench`: how fast guests run, against the same programs run natively and against QEMU's translator and v86's interpreter where
  * those are installed. Everything is measured in turns, so that a busy host hits all alike, and medians are printed.
- * Options: --rounds N, --json, --v86 FOLDER (a folder with v86 in its node_modules), --only compute|kernel|loops|faults.
- * Read before: nothing. Read after: `compute.ts`, `kernel.ts`, `faults.ts`, `interpreters.ts`.
+ * Options: --rounds N, --json, --v86 FOLDER (a folder with v86 in its node_modules), --only compute|kernel|loops|faults|latency.
+ * Read before: nothing. Read after: `compute.ts`, `kernel.ts`, `faults.ts`, `latency.ts`, `interpreters.ts`.
  */
 import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -10,11 +10,12 @@ import { measureCompute, type ComputeRow } from './compute.js';
 import { measureLoops, type LoopRow } from './interpreters.js';
 import { measureFaults, type FaultRow } from './faults.js';
 import { measureKernel, type KernelCosts } from './kernel.js';
+import { measureLatency, type LatencyRow } from './latency.js';
 import { findSystems } from './systems.js';
 import { table } from './table.js';
 import { loadV86 } from './v86.js';
 
-const PARTS = ['compute', 'kernel', 'loops', 'faults'];
+const PARTS = ['compute', 'kernel', 'loops', 'faults', 'latency'];
 /** Instructions a second that were asked for. */
 const TRANSLATION_WANTED = 500_000;
 
@@ -80,6 +81,17 @@ function showKernel({ rows, translationRate }: KernelCosts): void {
   say(`(wanted: ${shown(TRANSLATION_WANTED, 0)}; ${met})`);
 }
 
+function showLatency(rows: readonly LatencyRow[]): void {
+  const microseconds = (ns: number): string => shown(ns / 1000, 1);
+  say("\nFrom a signal to the guest's handler, in microseconds (lower is faster)\n");
+  say(
+    table(
+      ['guest', 'p50', 'p99', 'the host alone, p50', 'p99'],
+      rows.map((row) => [row.guest, ...[row.p50Ns, row.p99Ns, row.hostP50Ns, row.hostP99Ns].map(microseconds)]),
+    ),
+  );
+}
+
 function showLoops(rows: readonly LoopRow[]): void {
   say('\nInterpreters alone, in million guest instructions a second (higher is faster)\n');
   say(
@@ -111,6 +123,7 @@ const load = loadavg()[0];
 const compute = wants('compute') ? await measureCompute(rounds, systems) : undefined;
 const kernel = wants('kernel') ? await measureKernel(rounds, systems) : undefined;
 const faults = wants('faults') ? await measureFaults(rounds) : undefined;
+const latency = wants('latency') ? await measureLatency(rounds) : undefined;
 const loops = wants('loops') ? await measureLoops(rounds, v86) : undefined;
 
 const host = {
@@ -122,12 +135,13 @@ const host = {
   v86: v86?.version,
 };
 if (values.json === true) {
-  say(JSON.stringify({ host, rounds, compute, kernel, faults, loops }, undefined, 2));
+  say(JSON.stringify({ host, rounds, compute, kernel, faults, loops, latency }, undefined, 2));
 } else {
   say(`${host.cpu}, ${host.cpus} CPUs, load ${shown(load, 1)} at the start, Node ${host.node}; medians of ${rounds}`);
   if (compute !== undefined) showCompute(compute);
   if (kernel !== undefined) showKernel(kernel);
   if (faults !== undefined) showFaults(faults);
+  if (latency !== undefined) showLatency(latency);
   if (loops !== undefined) showLoops(loops);
   if (systems.qemu === undefined) say('\nQEMU is not installed: apt-get install qemu-system-x86');
   if (loops !== undefined && v86 === undefined) say('\nv86 is not installed: npm install --no-save v86');
