@@ -11,6 +11,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { GuestConsole } from '../test/helpers/guestConsole.js';
 import { Machine } from '../src/index.js';
 import { engineNames, type EngineName } from '../src/options.js';
 import { loadNative, type Native } from '../src/native.js';
@@ -22,7 +23,7 @@ const PROMPT = 'remus# ';
 /** Signals are sent so often, as many at a time as the rate wants. */
 const BURST_MS = 2;
 const SHOWN_MS = 60_000;
-/** A round takes a second or so; a busy host may need much longer. */
+/** For the last signals to arrive, on any host. */
 const PATIENCE_MS = 120_000;
 /** Rounds after which everything that is kept for reuse is there. */
 const WARM_ROUNDS = 10;
@@ -43,46 +44,6 @@ function held(): { residentMib: number; mappings: number } {
 
 /** The lines "end NAME CHECKSUM" of `compute`. */
 const checksums = (text: string): string => (text.match(/^end .*$/gm) ?? []).map((line) => line.trim()).join(', ');
-
-/** The guest's console: a command in, what it printed out. */
-class Shell {
-  private _text = '';
-  private _heard: () => void = () => undefined;
-
-  constructor(private readonly _machine: Machine) {
-    _machine.console.on('data', (chunk: Buffer) => {
-      this._text += chunk.toString('latin1');
-      this._heard();
-    });
-  }
-
-  /** @returns what came up to the next prompt */
-  async prompt(): Promise<string> {
-    const deadlineMs = performance.now() + PATIENCE_MS;
-    for (;;) {
-      const at = this._text.indexOf(PROMPT);
-      if (at >= 0) {
-        const text = this._text.slice(0, at).replaceAll('\r', '');
-        this._text = this._text.slice(at + PROMPT.length);
-        return text;
-      }
-      const leftMs = deadlineMs - performance.now();
-      if (leftMs <= 0) throw new Error(`no prompt within ${PATIENCE_MS / 1000} s; last: ${this._text.slice(-200)}`);
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, leftMs);
-        this._heard = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-  }
-
-  async run(command: string): Promise<string> {
-    this._machine.console.write(`${command}\n`);
-    return this.prompt();
-  }
-}
 
 /** Sends `rate` signals a second until it is stopped. */
 class Storm {
@@ -113,10 +74,14 @@ async function soak(native: Native, minutes: number, rate: number, engine: Engin
     engine,
     signals: [{ signal: SIGNAL, irq: IRQ }],
   });
-  const shell = new Shell(machine);
+  const guest = new GuestConsole(machine);
+  const run = (command: string): Promise<string> => {
+    guest.type(`${command}\n`);
+    return guest.expect(PROMPT);
+  };
   const wrong: string[] = [];
   await machine.start();
-  await shell.prompt();
+  await guest.expect(PROMPT);
   const storm = new Storm(native, rate);
   const startMs = performance.now();
   let shownMs = startMs;
@@ -124,11 +89,11 @@ async function soak(native: Native, minutes: number, rate: number, engine: Engin
   let most = warm;
   let rounds = 0;
   while (performance.now() - startMs < minutes * 60_000 && wrong.length === 0) {
-    const computed = checksums(await shell.run(`compute ${WORKS}`));
+    const computed = checksums(await run(`compute ${WORKS}`));
     if (computed !== expected) wrong.push(`round ${rounds}: the guest computed ${computed}, the host ${expected}`);
-    const churned = await shell.run('true; true; ps; ls; true; workload pingpong 50; true; free; sleep 0; true');
+    const churned = await run('true; true; ps; ls; true; workload pingpong 50; true; free; sleep 0; true');
     if (!churned.includes('end ')) wrong.push(`round ${rounds}: pingpong did not end: ${churned.slice(-200)}`);
-    const faults = await shell.run('fault');
+    const faults = await run('fault');
     if (/NOT contained/i.test(faults) || !faults.includes('all ')) wrong.push(`round ${rounds}: ${faults.slice(-200)}`);
     rounds++;
     const now = held();
