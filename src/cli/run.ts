@@ -115,6 +115,7 @@ export async function run(options: RunOptions, makeFrontEnd: MakeFrontEnd = onTe
   const frontEnd = makeFrontEnd(machine, {
     command,
     lost: () => stop({ status: statusOfSignal('SIGPIPE'), isSilent: true }),
+    resized: (columns, rows) => machine.resizeConsole(columns, rows),
   });
   const routed = new Set<string>((options.signals ?? []).map((route) => route.signal));
   const unwatch = watchSignals(frontEnd, routed, (signal) => {

@@ -74,12 +74,14 @@ export interface TerminalStreams {
     unref?(): unknown;
     ref?(): unknown;
   };
-  readonly stdout: Writable;
+  readonly stdout: Writable & { isTTY?: boolean; readonly columns?: number; readonly rows?: number };
   readonly stderr: Writable;
 }
 
 export interface TerminalOwner {
   command(command: TerminalCommand): void;
+  /** The terminal has this size, in characters: told when it is opened and whenever it changes. */
+  resized(columns: number, rows: number): void;
   /** The terminal is gone: nobody reads what the guest prints, or nobody can type any more. */
   lost(): void;
 }
@@ -91,6 +93,7 @@ export class Terminal {
   private _isLost = false;
   private readonly _onData = (chunk: Buffer): void => this._typed(chunk);
   private readonly _onLost = (): void => this._lost();
+  private readonly _onResize = (): void => this._resized();
   private readonly _onExit = (): void => this._setRaw(false);
 
   /**
@@ -122,6 +125,9 @@ export class Terminal {
     // The end of a piped stdin leaves the guest running: its input simply stays empty.
     stdin.ref?.();
     stdout.on('error', this._onLost);
+    // Node's word for SIGWINCH.
+    stdout.on('resize', this._onResize);
+    this._resized();
     this._output.on('data', (chunk: Buffer) => this._printed(chunk));
   }
 
@@ -144,9 +150,15 @@ export class Terminal {
     process.off('exit', this._onExit);
     stdin.off('data', this._onData);
     stdin.off('error', this._onLost);
+    stdout.off('resize', this._onResize);
     stdin.pause();
     stdin.unref?.();
     if (this.isInteractive && !this._isColumnZero) stdout.write('\n');
+  }
+
+  private _resized(): void {
+    const { isTTY, columns, rows } = this._streams.stdout;
+    if (isTTY === true && columns !== undefined && rows !== undefined) this._owner.resized(columns, rows);
   }
 
   private _setRaw(raw: boolean): void {

@@ -102,15 +102,12 @@ export class ConsoleControl {
     this._say(number, ControlEvent.PortOpen, 1);
   }
 
-  /**
-   * Deviation: rows before columns, where virtio 1.1 §5.3.6.2 has the columns first. Linux has always read it so, but for a few
-   * releases of 2025, and no other driver is known to read it at all.
-   */
+  /** Columns first, as virtio 1.1 §5.3.6.2 has it. Linux before 6.15, and stable releases from before that, took them for the rows. */
   private _sayResize(): void {
     if (this._columns === 0 || this._rows === 0) return;
     const size = new DataView(new ArrayBuffer(4));
-    size.setUint16(0, this._rows, true);
-    size.setUint16(2, this._columns, true);
+    size.setUint16(0, this._columns, true);
+    size.setUint16(2, this._rows, true);
     this._say(0, ControlEvent.Resize, 0, new Uint8Array(size.buffer));
   }
 

@@ -44,22 +44,25 @@ interface Bench {
   stdout: Sink;
   stderr: Sink;
   commands: (TerminalCommand | 'lost')[];
+  sizes: string[];
   terminal: Terminal;
 }
 
-function bench(isTty: boolean): Bench {
+function bench(isTty: boolean, size?: { columns: number; rows: number }): Bench {
   const guest = new Guest();
   const stdin = new Keyboard(isTty);
-  const stdout = new Sink();
+  const stdout = Object.assign(new Sink(), { isTTY: isTty, ...size });
+  const sizes: string[] = [];
   const stderr = new Sink();
   const commands: Bench['commands'] = [];
   const owner: TerminalOwner = {
     command: (command) => void commands.push(command),
     lost: () => void commands.push('lost'),
+    resized: (columns, rows) => void sizes.push(`${columns}x${rows}`),
   };
   const terminal = new Terminal(guest, guest, { stdin, stdout, stderr }, owner);
   terminal.open();
-  return { guest, stdin, stdout, stderr, commands, terminal };
+  return { guest, stdin, stdout, stderr, commands, sizes, terminal };
 }
 
 describe('cli/terminal', () => {
@@ -104,6 +107,18 @@ describe('cli/terminal', () => {
     assert.deepEqual(stdin.rawModes, [true, false]);
     terminal.close();
     assert.deepEqual(process.listeners('exit'), before);
+  });
+
+  it('tells the size of a terminal at once and when it changes, and nothing of what is none', () => {
+    const { stdout, sizes, terminal } = bench(true, { columns: 80, rows: 25 });
+    Object.assign(stdout, { columns: 132, rows: 50 });
+    stdout.emit('resize');
+    terminal.close();
+    stdout.emit('resize');
+    assert.deepEqual(sizes, ['80x25', '132x50']);
+    const file = bench(false);
+    file.terminal.close();
+    assert.deepEqual(file.sizes, []);
   });
 
   it('types to the guest and obeys commands on a terminal', async () => {

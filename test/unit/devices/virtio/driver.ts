@@ -18,13 +18,13 @@ export const kinds: readonly Kind[] = ['pci', 'mmio'];
 interface Registers {
   status: number;
   readonly numQueues: number;
-  features(word: number): number;
-  accept(word: number, value: number): void;
-  config(offset: number, size: 1 | 2 | 4): number;
-  setQueue(index: number, size: number, phys: readonly [number, number, number], high?: number): void;
-  notify(index: number): void;
+  readonly features: (word: number) => number;
+  readonly accept: (word: number, value: number) => void;
+  readonly config: (offset: number, size: 1 | 2 | 4) => number;
+  readonly setQueue: (index: number, size: number, phys: readonly [number, number, number], high?: number) => void;
+  readonly notify: (index: number) => void;
   /** Reads and clears the causes of the interrupt. */
-  takeCauses(): number;
+  readonly takeCauses: () => number;
 }
 
 export const ACKNOWLEDGE = 1;
@@ -52,6 +52,11 @@ export function plug(device: VirtioDevice, kind: Kind): Plugged {
   return { phys, line, registers: pciRegisters(bus, 3) };
 }
 
+interface Access {
+  readonly read: (at: number, size: 1 | 2 | 4) => number;
+  readonly write: (at: number, size: 1 | 2 | 4, value: number) => void;
+}
+
 function pciRegisters(bus: PciBus, slot: number): Registers {
   const config = (offset: number, size: 1 | 2 | 4): number => {
     bus.configPorts.writePort(0, 4, (0x80000000 + slot * 0x800 + (offset & 0xfc)) >>> 0);
@@ -63,7 +68,7 @@ function pciRegisters(bus: PciBus, slot: number): Registers {
     const type = config(at + 3, 1);
     if (!structures.has(type)) structures.set(type, { bar: config(at + 4, 1), offset: config(at + 8, 4) });
   }
-  const access = (type: number) => {
+  const access = (type: number): Access => {
     const { bar, offset } = structures.get(type)!;
     const base = config(0x10 + 4 * bar, 4);
     const isIo = (base & 1) !== 0;

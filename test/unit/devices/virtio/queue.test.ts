@@ -171,6 +171,38 @@ for (const kind of kinds) {
       }
     });
 
+    it('survives 50,000 random accesses to the registers', () => {
+      const random = randomNumbers(kind === 'pci' ? 21 : 22);
+      const { registers, phys } = entropy(kind);
+      for (let step = 0; step < 50_000; step++) {
+        switch (random(6)) {
+          case 0:
+            registers.status = random(256);
+            break;
+          case 1:
+            registers.accept(random(4), random(2) ? random(2 ** 32) : 1);
+            break;
+          case 2:
+            registers.setQueue(random(3), random(2) ? 8 : random(0x10000), [
+              random(RAM_BYTES) & ~15,
+              random(RAM_BYTES) & ~15,
+              random(2) ? random(RAM_BYTES) & ~15 : random(2 ** 32),
+            ]);
+            break;
+          case 3:
+            registers.notify(random(0x10000) & (random(2) ? 1 : 0xffff));
+            break;
+          case 4:
+            registers.status = ACKNOWLEDGE | DRIVER | FEATURES_OK | (random(2) ? DRIVER_OK : 0);
+            break;
+          default:
+            registers.takeCauses();
+            phys.write16(random(RAM_BYTES), random(0x10000));
+        }
+        assert.ok(registers.status <= 0xff);
+      }
+    });
+
     it('survives 30,000 rings of nonsense with every device', () => {
       const random = randomNumbers(kind === 'pci' ? 11 : 12);
       const disk = {
