@@ -1,6 +1,7 @@
 /** The public API: machines, what they tell, and the errors they throw. Nothing else of the package is for importing. */
 export { Machine } from './machine/machine.js';
 export type { FileOption, MachineEvents, MachineOptions, SignalRoute } from './machine/machine.js';
+export type { DeviceOption, DriveOption, SerialOption } from './deviceOptions.js';
 export type { Channel, ChannelEvents } from './machine/channel.js';
 export type { ExecOptions, TerminalSize } from './machine/exec/agent.js';
 export type { ExecResult, GuestProcess, GuestProcessEvents } from './machine/exec/guestProcess.js';

@@ -58,7 +58,7 @@ describe('cli/command', () => {
         return Promise.resolve(ended(0));
       },
     };
-    const owner = { command: () => undefined, lost: () => undefined };
+    const owner = { command: () => undefined, lost: () => undefined, resized: () => undefined };
     const session = new CommandSession(machine, words, streams, owner, false);
     session.open();
     const [process] = processes;

@@ -17,7 +17,7 @@ describe('machine/virtioDevices', () => {
     let rings = 0;
     const channel = new GuestChannel('org.romulus.test', () => rings++);
     const ring = (): ByteRing => new ByteRing(ByteRing.allocate(64));
-    const { plugs, console } = makeVirtioDevices(
+    const { plugs, console: port } = makeVirtioDevices(
       [{ kind: 'console', transport: 'mmio', hasConsole: false }],
       {
         consoleInput: ring(),
@@ -44,7 +44,7 @@ describe('machine/virtioDevices', () => {
     let drains = 0;
     channel.on('drain', () => drains++);
     const got: number[] = [];
-    console!.serve();
+    port!.serve();
     while (got.length < much.length) {
       queues[4].offer([], [[BUFFER, 4096]]);
       registers.notify(4);
@@ -61,7 +61,7 @@ describe('machine/virtioDevices', () => {
       queues[5].offer([[BUFFER, 4096]], []);
       registers.notify(5);
       await turn();
-      if (rings > 0) console!.serve();
+      if (rings > 0) port!.serve();
       assert.notEqual(queues[5].collect(), undefined);
     }
     await turn();
@@ -80,7 +80,7 @@ describe('machine/virtioDevices', () => {
       const setup: VirtioSetup = { kind: 'block', transport: 'pci', drive, serial: 'd0' };
       const warnings: string[] = [];
       const ring = (): ByteRing => new ByteRing(ByteRing.allocate(64));
-      const { plugs, close } = makeVirtioDevices(
+      const devices = makeVirtioDevices(
         [setup, { kind: 'entropy', transport: 'pci' }],
         {
           consoleInput: ring(),
@@ -92,7 +92,7 @@ describe('machine/virtioDevices', () => {
         },
         (message) => warnings.push(message),
       );
-      const plugged = plug(plugs[0].device, 'pci');
+      const plugged = plug(devices.plugs[0].device, 'pci');
       const [queue] = bringUp(plugged);
       truncateSync(file, 0);
       for (let count = 0; count < 3; count++) {
@@ -103,7 +103,7 @@ describe('machine/virtioDevices', () => {
       }
       assert.equal(warnings.length, 1);
       assert.match(warnings[0], /^d0: cannot read .*the file is shorter now$/);
-      close();
+      devices.close();
     } finally {
       closeDrive(drive);
       rmSync(folder, { recursive: true });
