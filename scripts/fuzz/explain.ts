@@ -4,7 +4,7 @@
  * difference. Read before: `../record-vectors/undefined.ts`. Read after: `shrink.ts`.
  */
 import { SegmentWord, Word } from '../../src/vcpu/layout.js';
-import { OperandKind, Reg, Segment, type Instruction } from '../../src/x86/instruction.js';
+import { OperandKind, Prefix, Reg, Segment, type Instruction } from '../../src/x86/instruction.js';
 import { Vector } from '../../src/x86/vectors.js';
 import { tryDecode } from '../../test/vectors/disassemble.js';
 import { Ending, differences, type Ignored, type Outcome } from '../../test/vectors/outcome.js';
@@ -120,7 +120,12 @@ function trace(machine: UserMachine, state: State): Trace {
     result.eip = machine.words[Word.Eip];
     const ecx = machine.words[Word.Ecx];
     const instruction = note(machine, linear, ecx, result);
+    const code = machine.phys.bytes.slice(linear, linear + (instruction?.length ?? 0));
     machine.step();
+    const isRepeated = ((instruction?.prefixes ?? 0) & (Prefix.Rep | Prefix.Repne)) !== 0;
+    if (isRepeated && code.some((byte, index) => byte !== machine.phys.bytes[linear + index])) {
+      result.reason ??= 'a repeated instruction that overwrites itself: when the processor fetches it again is open';
+    }
     if (instruction !== undefined && loadsStack(instruction) && machine.words[Word.Eip] !== result.eip) {
       result.eip += instruction.length;
       if (result.reason === undefined) note(machine, linear + instruction.length, ecx, result);
