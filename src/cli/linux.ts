@@ -4,6 +4,7 @@
  */
 import { Cache } from '../linux/cache.js';
 import { prepareLinux } from '../linux/guest.js';
+import { resolveRoot } from '../linux/root.js';
 import { CommandSession } from './command.js';
 import type { LinuxCommandOptions } from './linuxOptions.js';
 import { withProgress } from './progress.js';
@@ -26,7 +27,7 @@ export async function linux(options: LinuxCommandOptions, command: readonly stri
   }
   const { kernel, initrd, append, verbose } = options.run;
   const { stdout } = process;
-  const guest = await withProgress((task) =>
+  const guest = await withProgress(async (task) =>
     prepareLinux(
       cache,
       {
@@ -34,6 +35,7 @@ export async function linux(options: LinuxCommandOptions, command: readonly stri
         kernel,
         initrd,
         append,
+        root: options.root === undefined ? undefined : await resolveRoot(cache, options.root, options, task),
         session: command.length > 0 ? 'agent' : 'shell',
         isVerbose: verbose,
         terminal: stdout.isTTY
@@ -49,6 +51,7 @@ export async function linux(options: LinuxCommandOptions, command: readonly stri
     kernel: guest.kernel,
     initrd: guest.initrd,
     append: guest.append,
+    drives: [...guest.drives, ...(options.run.drives ?? [])],
   };
   if (command.length === 0) return run(runOptions);
   return run(runOptions, (machine, owner) => new CommandSession(machine, command, process, owner, verbose === true));

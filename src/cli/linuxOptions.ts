@@ -21,6 +21,8 @@ export const LINUX_EXAMPLES = `Examples:
   tar c . | romulus linux -- tar tv               with its input and output
   romulus linux -m 512M --append "quiet nokaslr"  with more memory and kernel parameters
   romulus linux --root ./tree                     with a copy of a folder as root file system
+  romulus linux --root disk.img                   with a disk image, which keeps what is written
+  romulus linux --root debian                     with apt, perl, python3 and gcc
   romulus linux --kernel bzImage                  your own kernel with our initramfs
   romulus linux --refresh                         look for newer packages first
   romulus linux --mirror http://mirror.example/debian
@@ -33,7 +35,10 @@ ${EXIT_STATUS_HELP}`;
 
 export function addLinuxOptions(command: Command): void {
   command
-    .option('--root <folder>', "folder whose copy, in memory, is the guest's root file system")
+    .option(
+      '--root <folder|image|debian>',
+      "the guest's root file system: a copy of a folder in memory, a raw disk image, or a Debian 12 that is installed on first use",
+    )
     .option('--mirror <url>', "archive of Debian to fetch packages from, instead of those of the host's apt")
     .option('--keyring <file>', "keys that the mirror's list of packages must be signed by (default: Debian's)")
     .option('--refresh', 'look for newer packages')

@@ -5,8 +5,7 @@
  * Of the host's sources only those of Debian's release are used; where the host runs another release of Debian, its mirror serves ours
  * too. Read before: `archive.ts`, `programs.ts`. Read after: `mirrorArchive.ts`.
  */
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError, HostError } from '../errors.js';
 import { RELEASE, type ArchiveSource } from './archive.js';
@@ -114,41 +113,34 @@ const unsandboxed = { 'APT::Sandbox::User': '' };
 export class AptArchive implements ArchiveSource {
   readonly name = 'apt';
 
-  async fetchIndex(task: Task): Promise<string> {
+  async fetchIndex(folder: string, task: Task): Promise<string> {
     const entries = chooseEntries(await hostEntries());
-    const folder = await mkdtemp(join(tmpdir(), 'romulus-apt-'));
-    try {
-      for (const name of ['state/lists/partial', 'cache/archives/partial'])
-        await mkdir(join(folder, name), { recursive: true });
-      await writeFile(join(folder, 'status'), '');
-      await writeFile(join(folder, 'sources.list'), entries.map(sourceLine).join(''));
-      const failure = await this._update(folder, task);
-      const targets = await runProgram(
-        'apt-get',
-        [
-          ...privateState(folder),
-          'indextargets',
-          '--format',
-          '$(RELEASE) $(REPO_URI) $(FILENAME)',
-          'Created-By: Packages',
-        ],
-        task.signal,
+    for (const name of ['state/lists/partial', 'cache/archives/partial'])
+      await mkdir(join(folder, name), { recursive: true });
+    await writeFile(join(folder, 'status'), '');
+    await writeFile(join(folder, 'sources.list'), entries.map(sourceLine).join(''));
+    const failure = await this._update(folder, task);
+    const targets = await runProgram(
+      'apt-get',
+      [
+        ...privateState(folder),
+        'indextargets',
+        '--format',
+        '$(RELEASE) $(REPO_URI) $(FILENAME)',
+        'Created-By: Packages',
+      ],
+      task.signal,
+    );
+    const lists = targets.split('\n').flatMap((line) => {
+      const [, suite, base, file] = /^(\S+) (\S+) (.+)$/.exec(line) ?? [];
+      return suite === undefined || base === undefined || file === undefined ? [] : [{ suite, base, file }];
+    });
+    if (!lists.some(({ suite }) => suite === RELEASE))
+      throw (
+        failure ?? new HostError('NO_ARCHIVE', `apt fetched no list of ${RELEASE} for i386; try --mirror URL instead`)
       );
-      const lists = targets.split('\n').flatMap((line) => {
-        const [, suite, base, file] = /^(\S+) (\S+) (.+)$/.exec(line) ?? [];
-        return suite === undefined || base === undefined || file === undefined ? [] : [{ suite, base, file }];
-      });
-      if (!lists.some(({ suite }) => suite === RELEASE))
-        throw (
-          failure ?? new HostError('NO_ARCHIVE', `apt fetched no list of ${RELEASE} for i386; try --mirror URL instead`)
-        );
-      const texts = await Promise.all(
-        lists.map(async ({ file, base }) => condense(await readFile(file, 'utf8'), base)),
-      );
-      return texts.join('');
-    } finally {
-      await rm(folder, { recursive: true, force: true });
-    }
+    const texts = await Promise.all(lists.map(async ({ file, base }) => condense(await readFile(file, 'utf8'), base)));
+    return texts.join('');
   }
 
   async fetchFile(uri: string, file: string, onBytes: (sizeBytes: number) => void, signal: AbortSignal): Promise<void> {

@@ -19,8 +19,12 @@ export const RELEASE = 'bookworm';
 export interface ArchiveSource {
   /** Tells archives apart in the cache: letters, digits and dashes. */
   readonly name: string;
-  /** Fetches the index, checked as far as this way can, as `condense` writes it. */
-  fetchIndex(task: Task): Promise<string>;
+  /**
+   * Fetches the index, checked as far as this way can, as `condense` writes it.
+   *
+   * @param folder empty, for what is needed on the way
+   */
+  fetchIndex(folder: string, task: Task): Promise<string>;
   /**
    * Fetches one file.
    *
@@ -51,7 +55,8 @@ export class Archive {
     const name = `archives/${this._source.name}/index`;
     if (refresh || !this._cache.has(name)) {
       task.progress('fetching the list of packages');
-      await this._cache.write(name, await this._source.fetchIndex(task));
+      const text = await this._cache.scratch((folder) => this._source.fetchIndex(folder, task));
+      await this._cache.write(name, text);
     }
     this._index = new PackageIndex(await readFile(this._cache.path(name), 'utf8'));
     return this._index;

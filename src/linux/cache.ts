@@ -70,6 +70,23 @@ export class Cache {
     }
   }
 
+  /**
+   * Lends a folder for what is needed only for a while.
+   *
+   * @throws as `make`
+   */
+  async scratch<T>(use: (folder: string) => Promise<T>): Promise<T> {
+    const folder = this.path(TEMPORARY, `${process.pid}-${this._made++}`);
+    try {
+      await mkdir(folder, { recursive: true });
+      return await use(folder);
+    } catch (error) {
+      throw this.explain(error);
+    } finally {
+      await rm(folder, { recursive: true, force: true }).catch(() => undefined);
+    }
+  }
+
   /** Writes a file, whole or not at all. Throws as `make` does. */
   write(name: string, bytes: string | Uint8Array): Promise<string> {
     return this.make(name, (temporary) => writeFile(temporary, bytes));

@@ -16,6 +16,7 @@ import { findProgram, finished, needProgram, spawnProgram } from './programs.js'
 const AR_MAGIC = '!<arch>\n';
 /** Sizes in an ar member's header. (ar(5): name 16, date 12, uid 6, gid 6, mode 8, size 10, end mark 2) */
 const AR_HEADER_BYTES = 60;
+const AR_NAME_BYTES = 16;
 const AR_SIZE_OFFSET = 48;
 const AR_SIZE_BYTES = 10;
 
@@ -121,24 +122,73 @@ async function* readAr(file: string, signal: AbortSignal): AsyncIterable<Buffer>
   }
 }
 
-async function findData(
-  handle: FileHandle,
-  file: string,
-): Promise<{ name: string; offset: number; sizeBytes: number }> {
+/** Finds the member that holds the files. */
+async function findData(handle: FileHandle, file: string): Promise<ArMember> {
+  for await (const member of arMembers(handle, file)) if (member.name.startsWith('data.tar')) return member;
+  throw damaged(file, new Error('it has no member data.tar'));
+}
+
+interface ArMember {
+  readonly name: string;
+  /** Where its contents begin in the file. */
+  readonly offset: number;
+  readonly sizeBytes: number;
+}
+
+async function* arMembers(handle: FileHandle, file: string): AsyncIterable<ArMember> {
   const header = Buffer.alloc(AR_HEADER_BYTES);
   await handle.read(header, 0, AR_MAGIC.length, 0);
   if (header.toString('latin1', 0, AR_MAGIC.length) !== AR_MAGIC)
     throw damaged(file, new Error('it is no Debian package'));
   for (let offset = AR_MAGIC.length; ;) {
     const { bytesRead } = await handle.read(header, 0, AR_HEADER_BYTES, offset);
+    if (bytesRead === 0) return;
     const sizeBytes = Number(header.toString('latin1', AR_SIZE_OFFSET, AR_SIZE_OFFSET + AR_SIZE_BYTES));
     if (bytesRead < AR_HEADER_BYTES || !Number.isSafeInteger(sizeBytes))
-      throw damaged(file, new Error('it has no member data.tar'));
-    const name = header.toString('latin1', 0, 16).trim().replace(/\/$/, '');
+      throw damaged(file, new Error('it ends within a member'));
+    const name = header.toString('latin1', 0, AR_NAME_BYTES).trim().replace(/\/$/, '');
     offset += AR_HEADER_BYTES;
-    if (name.startsWith('data.tar')) return { name, offset, sizeBytes };
+    yield { name, offset, sizeBytes };
     // Members begin at even offsets.
     offset += sizeBytes + (sizeBytes % 2);
+  }
+}
+
+const arHeader = (name: string, sizeBytes: number): Buffer =>
+  Buffer.from(
+    `${name.padEnd(AR_NAME_BYTES)}${'0'.padEnd(12)}${'0'.padEnd(6)}${'0'.padEnd(6)}${'100644'.padEnd(8)}${String(sizeBytes).padEnd(AR_SIZE_BYTES)}\`\n`,
+    'latin1',
+  );
+
+/**
+ * Writes a package whose files are not compressed: decompressing is work that a guest would do many times slower than its host.
+ *
+ * @returns size of what was written, in bytes
+ * @throws HostError as `readDeb`
+ */
+export async function expandDeb(file: string, target: string, signal: AbortSignal): Promise<number> {
+  const [input, output] = [await open(file), await open(target, 'w')];
+  let offset = AR_MAGIC.length;
+  const append = async (bytes: Uint8Array): Promise<void> => {
+    await output.write(bytes, 0, bytes.length, offset);
+    offset += bytes.length;
+  };
+  try {
+    await output.write(AR_MAGIC, 0, 'latin1');
+    for await (const { name, offset: start, sizeBytes } of arMembers(input, file)) {
+      const headerOffset = offset;
+      await append(arHeader(name, sizeBytes));
+      const isData = name.startsWith('data.tar');
+      const bytes = input.createReadStream({ start, end: start + sizeBytes - 1, autoClose: false });
+      for await (const chunk of isData ? decompress(bytes, name, signal) : (bytes as AsyncIterable<Buffer>))
+        await append(chunk);
+      const writtenBytes = offset - headerOffset - AR_HEADER_BYTES;
+      await output.write(arHeader(isData ? 'data.tar' : name, writtenBytes), 0, AR_HEADER_BYTES, headerOffset);
+      if (writtenBytes % 2 === 1) await append(Buffer.from('\n'));
+    }
+    return offset;
+  } finally {
+    await Promise.all([input.close(), output.close()]);
   }
 }
 

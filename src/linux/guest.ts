@@ -4,10 +4,11 @@
  * What a first call has found out is noted in the cache, so that later ones need neither the network nor the list of packages. Read
  * before: `kernelPackage.ts`, `busybox.ts`, `initramfs.ts`. Read after: `../cli/linux.ts`.
  */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { DriveOption } from '../deviceOptions.js';
 import { ConfigError } from '../errors.js';
 import type { FileOption } from '../machine/machine.js';
 import { AptArchive, hasApt } from './aptArchive.js';
@@ -20,21 +21,28 @@ import { KERNEL_FILE, kernelPackage, unpackKernel } from './kernelPackage.js';
 import { MirrorArchive } from './mirrorArchive.js';
 import type { Task } from './progress.js';
 
-export interface LinuxOptions {
-  /** Kernel file of the user's own. */
-  readonly kernel?: FileOption | undefined;
-  /** Initial RAM disk of the user's own. */
-  readonly initrd?: FileOption | undefined;
-  /** Folder that becomes the guest's root file system, in memory. */
-  readonly root?: string | undefined;
-  /** Added to the kernel command line. */
-  readonly append?: string | undefined;
+/** Where packages come from. */
+export interface ArchiveOptions {
   /** Address of the archive's root; undefined = what the host's apt uses. */
   readonly mirror?: string | undefined;
   /** Keys that the mirror's list must be signed by. */
   readonly keyring?: string | undefined;
   /** Looks for newer packages. */
   readonly refresh?: boolean | undefined;
+}
+
+/** A root file system: a folder of the host, copied into the guest's memory, or a disk. */
+export type Root = { readonly folder: string } | { readonly drive: DriveOption };
+
+export interface LinuxOptions extends ArchiveOptions {
+  /** Kernel file of the user's own. */
+  readonly kernel?: FileOption | undefined;
+  /** Initial RAM disk of the user's own. */
+  readonly initrd?: FileOption | undefined;
+  /** The guest's root file system; undefined = a small one of busybox' commands, in memory. */
+  readonly root?: Root | undefined;
+  /** Added to the kernel command line. */
+  readonly append?: string | undefined;
   readonly session: Session;
   /** The kernel prints what it does. */
   readonly isVerbose?: boolean | undefined;
@@ -47,6 +55,8 @@ export interface LinuxGuest {
   readonly kernel: FileOption;
   readonly initrd: FileOption;
   readonly append: string;
+  /** Disks, in the order in which the guest numbers them. */
+  readonly drives: readonly DriveOption[];
   /** Such as `Linux 6.1.0-50-686`. */
   readonly name: string;
 }
@@ -68,14 +78,14 @@ export interface DebianFiles {
 }
 
 /** Console of the guest, and what else Linux has to be told about this machine. */
-const BASE_PARAMETERS = ['console=ttyS0', 'panic=-1', INIT_PARAMETER];
+const BASE_PARAMETERS = ['console=ttyS0', 'panic=-1'];
 
 /** @throws ConfigError `NO_ARCHIVE`, `BAD_MIRROR` */
-export function openArchive(cache: Cache, options: Pick<LinuxOptions, 'mirror' | 'keyring'>): Archive {
+export function openArchive(cache: Cache, options: ArchiveOptions): Archive {
   return new Archive(cache, archiveSource(options));
 }
 
-function archiveSource({ mirror, keyring }: Pick<LinuxOptions, 'mirror' | 'keyring'>): ArchiveSource {
+function archiveSource({ mirror, keyring }: ArchiveOptions): ArchiveSource {
   if (mirror !== undefined) return new MirrorArchive(mirror, keyring);
   if (hasApt()) return new AptArchive();
   throw new ConfigError(
@@ -125,7 +135,6 @@ function readNote(cache: Cache, name: string): DebianFiles | undefined {
  * @throws HostError, ConfigError of this layer
  */
 export async function prepareLinux(cache: Cache, options: LinuxOptions, task: Task): Promise<LinuxGuest> {
-  if (options.root !== undefined) checkRoot(options.root);
   const needsDebian = options.kernel === undefined || options.initrd === undefined;
   const debian = needsDebian ? await debianFiles(cache, options, task) : undefined;
   const kernel = options.kernel ?? join(debian?.kernelFolder ?? '', KERNEL_FILE);
@@ -137,6 +146,7 @@ export async function prepareLinux(cache: Cache, options: LinuxOptions, task: Ta
     kernel,
     initrd,
     append: commandLine(options),
+    drives: options.root !== undefined && 'drive' in options.root ? [options.root.drive] : [],
     name:
       options.kernel === undefined
         ? `Linux ${debian?.release}`
@@ -154,25 +164,26 @@ async function packInitramfs(debian: DebianFiles, options: LinuxOptions): Promis
     // A kernel of the user's own has other modules, if any.
     modules: options.kernel === undefined ? debian.kernelFolder : undefined,
     agent: existsSync(AGENT) ? await readFile(AGENT) : undefined,
-    root: options.root,
+    root: options.root !== undefined && 'folder' in options.root ? options.root.folder : undefined,
   });
 }
 
-/** What the user appends comes last, so that it wins. */
-function commandLine({ append, session, isVerbose, terminal, initrd }: LinuxOptions): string {
-  const ours = initrd === undefined ? [`${Variable.Session}=${session}`] : [];
-  const size =
-    terminal === undefined ? [] : [`TERM=${terminal.type}`, `LINES=${terminal.rows}`, `COLUMNS=${terminal.columns}`];
-  const base = initrd === undefined ? BASE_PARAMETERS : BASE_PARAMETERS.filter((each) => each !== INIT_PARAMETER);
-  return [...base, ...(isVerbose === true ? [] : ['quiet']), ...ours, ...size, append ?? ''].join(' ').trim();
-}
+/** The first disk's name in the guest. */
+const ROOT_DISK = '/dev/vda';
 
-/** @throws ConfigError `BAD_ROOT` */
-function checkRoot(root: string): void {
-  const found = statSync(root, { throwIfNoEntry: false });
-  if (found?.isDirectory() === true) return;
-  throw new ConfigError(
-    'BAD_ROOT',
-    `'${root}' ${found === undefined ? 'does not exist' : 'is not a folder'}; give a folder that holds a root file system`,
-  );
+/** What the user appends comes last, so that it wins. */
+function commandLine({ append, session, isVerbose, terminal, initrd, root }: LinuxOptions): string {
+  const isDisk = root !== undefined && 'drive' in root;
+  const words = [
+    ...BASE_PARAMETERS,
+    ...(isVerbose === true ? [] : ['quiet']),
+    // For our own first program.
+    ...(initrd === undefined ? [INIT_PARAMETER, `${Variable.Session}=${session}`] : []),
+    ...(isDisk ? [initrd === undefined ? `${Variable.Root}=${ROOT_DISK}` : `root=${ROOT_DISK}`] : []),
+    ...(terminal === undefined
+      ? []
+      : [`TERM=${terminal.type}`, `LINES=${terminal.rows}`, `COLUMNS=${terminal.columns}`]),
+    append ?? '',
+  ];
+  return words.join(' ').trim();
 }

@@ -65,7 +65,11 @@ if [ -n "$${Variable.Root}" ]; then
     [ $tries -gt 20 ] && fail "there is no disk $${Variable.Root}: the kernel has no driver for it"
     box sleep 0.1
   done
-  box mount $${Variable.Root} /sysroot || fail "the file system on $${Variable.Root} cannot be mounted"
+  # The disk itself, or its first partition that has a file system.
+  for part in $${Variable.Root} $${Variable.Root}[1-9]; do
+    box mount $part /sysroot 2>/dev/null && break
+  done
+  box grep -q " /sysroot " /proc/mounts || fail "no file system on $${Variable.Root} can be mounted"
   for folder in dev proc sys run tmp; do
     box mkdir -p /sysroot/$folder
     box mount --move /$folder /sysroot/$folder
@@ -74,6 +78,8 @@ if [ -n "$${Variable.Root}" ]; then
   box cp -a $own/. /sysroot/run/${OWN_FOLDER}/
   own=/run/${OWN_FOLDER}
   export PATH="$PATH:$own/bin"
+  # busybox wants to see it before it empties what may be the wrong file system. (busybox: switch_root.c)
+  : >>/init
   exec /${OWN_FOLDER}/busybox switch_root /sysroot $own/busybox sh $own/session
 fi
 . $own/session
@@ -84,24 +90,44 @@ export const sessionScript = `# What a guest of 'romulus linux' does once its ro
 box() { $own/busybox "$@"; }
 cd
 
-[ -x $own/agent ] && [ "$${Variable.Session}" != init ] && $own/agent &
+# The signals by which busybox' commands ask the first process for the machine's end. (busybox: init/halt.c)
+end() {
+  box sync
+  box "$1" -f
+}
+trap 'end halt' USR1
+trap 'end poweroff' USR2
+trap 'end reboot' TERM
+
+# A signal interrupts wait, but not a command in the foreground.
+wait_for() {
+  while box kill -0 $1 2>/dev/null; do wait $1; done
+}
+
+# It waits for its port, which the driver brings forth after the device.
+agent=
+if box ls -d /sys/bus/virtio/drivers/virtio_console/virtio* >/dev/null 2>&1; then
+  $own/agent &
+  agent=$!
+fi
 
 case "$${Variable.Session}" in
 init)
   exec /sbin/init
   ;;
 agent)
-  wait
+  wait_for $agent
   ;;
 *)
   console=/dev/$(box sed 's/.* //' /sys/class/tty/console/active)
   [ -n "$LINES" ] && box stty -F $console rows $LINES cols $COLUMNS
+  unset LINES COLUMNS ${Object.values(Variable).join(' ')}
   [ -x /bin/bash ] && shell=/bin/bash || shell=/bin/sh
   [ -x $shell ] || shell="$own/busybox sh"
   # A session of its own with the console as its terminal: that is what job control needs.
-  box setsid -c $shell -l <$console >$console 2>&1
+  box setsid -c $shell -l <$console >$console 2>&1 &
+  wait_for $!
   ;;
 esac
-box sync
-box poweroff -f
+end poweroff
 `;

@@ -6,8 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import { createWriteStream, existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -58,10 +57,10 @@ export class MirrorArchive implements ArchiveSource {
     this.name = `mirror-${createHash('sha256').update(this._base).digest('hex').slice(0, 12)}`;
   }
 
-  async fetchIndex(task: Task): Promise<string> {
+  async fetchIndex(folder: string, task: Task): Promise<string> {
     const root = `${this._base}/dists/${RELEASE}`;
     const release = await fetchBytes(`${root}/InRelease`, task.signal);
-    await this._checkSignature(release, task);
+    await this._checkSignature(release, folder, task);
     const files = parseRelease(release.toString('utf8'));
     const wanted = LISTS.map((name) => files.find((file) => file.name === name)).find((file) => file !== undefined);
     if (wanted === undefined)
@@ -92,7 +91,7 @@ export class MirrorArchive implements ArchiveSource {
     });
   }
 
-  private async _checkSignature(release: Uint8Array, task: Task): Promise<void> {
+  private async _checkSignature(release: Uint8Array, folder: string, task: Task): Promise<void> {
     const gpgv = findProgram('gpgv');
     if (gpgv === undefined || !existsSync(this._keyring)) {
       const missing = gpgv === undefined ? "this host has no 'gpgv'" : `'${this._keyring}' is not there`;
@@ -101,7 +100,6 @@ export class MirrorArchive implements ArchiveSource {
       );
       return;
     }
-    const folder = await mkdtemp(join(tmpdir(), 'romulus-release-'));
     const file = join(folder, 'InRelease');
     try {
       await writeFile(file, release);
@@ -113,8 +111,6 @@ export class MirrorArchive implements ArchiveSource {
         `'${this._base}' is not signed by the keys in '${this._keyring}'; use another --mirror, or name its keys with --keyring FILE`,
         { cause: error },
       );
-    } finally {
-      await rm(folder, { recursive: true, force: true });
     }
   }
 }

@@ -68,31 +68,42 @@ export function condense(packages: string, base: string): string {
   return stanzas.length === 0 ? '' : `${stanzas.join('\n\n')}\n\n`;
 }
 
+/** Stanzas are read when somebody asks for their package: an archive has tens of thousands, a guest needs a few. */
 export class PackageIndex {
+  private readonly _stanzas = new Map<string, string>();
   private readonly _packages = new Map<string, Package>();
   private readonly _providers = new Map<string, string[]>();
 
-  /**
-   * @param text what `condense` made, of one or several indices; of each package the newest version counts
-   * @throws HostError `ARCHIVE_DAMAGED`
-   */
+  /** @param text what `condense` made, of one or several indices; of each package the newest version counts */
   constructor(text: string) {
-    for (const stanza of text.split('\n\n')) if (stanza.trim() !== '') this._add(parse(stanza));
+    for (const stanza of text.split('\n\n')) if (stanza.trim() !== '') this._add(stanza);
   }
 
   get size(): number {
-    return this._packages.size;
+    return this._stanzas.size;
   }
 
-  [Symbol.iterator](): IterableIterator<Package> {
-    return this._packages.values();
+  /**
+   * Names of packages with one of these priorities, and of the essential ones.
+   *
+   * @param priorities such as 'required'
+   */
+  ofPriority(...priorities: readonly string[]): string[] {
+    const wanted = new RegExp(`^(Priority: (${priorities.join('|')})|Essential: yes)$`, 'm');
+    return [...this._stanzas].filter(([, stanza]) => wanted.test(stanza)).map(([name]) => name);
   }
 
+  /** @throws HostError `ARCHIVE_DAMAGED` */
   find(name: string): Package | undefined {
-    return this._packages.get(name) ?? this._packages.get(this._providers.get(name)?.[0] ?? '');
+    const real = this._stanzas.has(name) ? name : this._providers.get(name)?.[0];
+    const stanza = real === undefined ? undefined : this._stanzas.get(real);
+    if (real === undefined || stanza === undefined) return undefined;
+    const found = this._packages.get(real) ?? parse(stanza);
+    this._packages.set(real, found);
+    return found;
   }
 
-  /** @throws HostError `PACKAGE_MISSING` */
+  /** @throws HostError `PACKAGE_MISSING`, `ARCHIVE_DAMAGED` */
   get(name: string): Package {
     const found = this.find(name);
     if (found === undefined)
@@ -107,7 +118,7 @@ export class PackageIndex {
    * The packages named and all that they need, in the order in which they are met. Of alternatives the first is taken, unless another
    * is there already.
    *
-   * @throws HostError `PACKAGE_MISSING`
+   * @throws HostError `PACKAGE_MISSING`, `ARCHIVE_DAMAGED`
    */
   closure(names: readonly string[]): Package[] {
     const chosen = new Map<string, Package>();
@@ -115,24 +126,26 @@ export class PackageIndex {
       const found = this.get(name);
       chosen.set(found.name, found);
     };
+    const isThere = (name: string): boolean =>
+      chosen.has(name) || (this._providers.get(name) ?? []).some((provider) => chosen.has(provider));
     names.forEach(choose);
     // The loop also meets what is chosen while it runs.
     for (const { needs } of chosen.values())
       for (const alternatives of needs) {
-        const isMet = alternatives.some((each) => chosen.has(this.find(each)?.name ?? ''));
         const choice = alternatives.find((each) => this.find(each) !== undefined) ?? alternatives[0];
-        if (!isMet && choice !== undefined) choose(choice);
+        if (choice !== undefined && !alternatives.some(isThere)) choose(choice);
       }
     return [...chosen.values()];
   }
 
-  private _add(added: Package): void {
-    const known = this._packages.get(added.name);
-    if (known !== undefined && compareVersions(known.version, added.version) >= 0) return;
-    this._packages.set(added.name, added);
-    for (const name of added.provides) {
-      const providers = this._providers.get(name) ?? [];
-      if (!providers.includes(added.name)) this._providers.set(name, [...providers, added.name]);
+  private _add(stanza: string): void {
+    const name = read(stanza, 'Package');
+    const known = this._stanzas.get(name);
+    if (known !== undefined && compareVersions(read(known, 'Version'), read(stanza, 'Version')) >= 0) return;
+    this._stanzas.set(name, stanza);
+    for (const provided of relations(read(stanza, 'Provides')).flat()) {
+      const providers = this._providers.get(provided) ?? [];
+      if (!providers.includes(name)) this._providers.set(provided, [...providers, name]);
     }
   }
 }

@@ -5,7 +5,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync,
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Cache } from '../../../src/linux/cache.js';
-import { prepareLinux, type LinuxGuest, type LinuxOptions } from '../../../src/linux/guest.js';
+import { prepareLinux, type LinuxGuest, type LinuxOptions, type Root } from '../../../src/linux/guest.js';
+import { resolveRoot } from '../../../src/linux/root.js';
 import type { Task } from '../../../src/linux/progress.js';
 import { ArchiveServer, linuxPackages } from '../../helpers/debianArchive.js';
 
@@ -58,7 +59,7 @@ describe('prepareLinux', () => {
     const guest = await prepare();
     assert.equal(guest.name, 'Linux 6.1.0-99-686');
     assert.equal(readFileSync(guest.kernel as string, 'utf8'), 'a kernel');
-    assert.match(guest.append, /console=ttyS0 .*rdinit=\/romulus\/init quiet ROMULUS_SESSION=shell/);
+    assert.match(guest.append, /console=ttyS0 .*quiet rdinit=\/romulus\/init ROMULUS_SESSION=shell/);
     const files = list(guest);
     for (const file of [
       'dev/console',
@@ -190,12 +191,24 @@ describe('prepareLinux', () => {
     mkdirSync(join(root, 'usr/lib'), { recursive: true });
     symlinkSync('usr/lib', join(root, 'lib'));
     writeFileSync(join(root, 'hello'), 'x');
-    const files = list(await prepare({ root }));
+    const files = list(await prepare({ root: { folder: root } }));
     for (const file of ['hello', 'lib', 'usr/lib/modules/6.1.0-99-686/modules.dep', 'romulus/init', 'romulus/bin/cat'])
       assert.ok(files.includes(file), file);
     assert.ok(!files.includes('bin/cat'));
     assert.equal(new Set(files).size, files.length, 'no path twice');
-    await assert.rejects(prepare({ root: join(root, 'hello') }), { code: 'BAD_ROOT', message: /not a folder/ });
-    await assert.rejects(prepare({ root: '/nonexistent' }), { code: 'BAD_ROOT', message: /does not exist/ });
+  });
+
+  it('tells folders from disk images', async () => {
+    const image = join(folder, 'disk.img');
+    writeFileSync(image, '');
+    const resolve = (root: string): Promise<Root> => resolveRoot(cache, root, {}, task());
+    assert.deepEqual(await resolve(folder), { folder });
+    const root = await resolve(image);
+    assert.deepEqual(root, { drive: { file: image } });
+    const guest = await prepare({ root });
+    assert.deepEqual(guest.drives, [{ file: image }]);
+    assert.match(guest.append, / ROMULUS_ROOT=\/dev\/vda$/);
+    await assert.rejects(resolve('/nonexistent'), { code: 'BAD_ROOT', message: /does not exist/ });
+    await assert.rejects(resolve('/dev/null'), { code: 'BAD_ROOT', message: /neither a folder nor a disk image/ });
   });
 });

@@ -49,6 +49,24 @@ describe('PackageIndex', () => {
     assert.deepEqual(names(index, 'top'), ['top', 'loop', 'real', 'second']);
   });
 
+  it('is content with another provider that is there', () => {
+    const index = indexOf(
+      stanza('first', 'Provides: awk\n'),
+      stanza('chosen', 'Provides: awk\n'),
+      stanza('top', 'Depends: awk\n'),
+    );
+    assert.deepEqual(names(index, 'chosen', 'top'), ['chosen', 'top']);
+  });
+
+  it('names packages by priority', () => {
+    const index = indexOf(
+      stanza('aa', 'Priority: required\n'),
+      stanza('bb', 'Priority: optional\nEssential: yes\n'),
+      stanza('cc', 'Priority: optional\n'),
+    );
+    assert.deepEqual(index.ofPriority('required', 'important'), ['aa', 'bb']);
+  });
+
   it('names a package that is not there', () => {
     assert.throws(() => indexOf(stanza('aa', 'Depends: bb\n')).closure(['aa']), {
       code: 'PACKAGE_MISSING',
@@ -63,7 +81,7 @@ describe('PackageIndex', () => {
       stanza('aa').replace(SHA, 'ab'),
       stanza('aa').replace('Size: 12', 'Size: x'),
     ])
-      assert.throws(() => indexOf(text), { code: 'ARCHIVE_DAMAGED' }, text);
+      assert.throws(() => indexOf(text).get(/^Package: (.*)/.exec(text)?.[1] ?? ''), { code: 'ARCHIVE_DAMAGED' }, text);
   });
 
   it('takes an empty list', () => assert.equal(indexOf('').size, 0));
