@@ -17,6 +17,8 @@ import { TERMINAL_HELP } from './terminal.js';
 /** Exit statuses of the program itself; those of a guest stand in `run.ts`. */
 const STATUS_FAILED = 1;
 const STATUS_USAGE = 2;
+/** Ended by Ctrl-C before there was a guest, as shells tell it. */
+const STATUS_INTERRUPTED = 130;
 
 const RUN_EXAMPLES = `Examples:
   romulus run                                     boot Remus to its shell
@@ -64,6 +66,7 @@ export async function main(words: readonly string[]): Promise<number> {
     if (error instanceof CommanderError && error.exitCode === 0) return 0;
     if (error instanceof RomulusError || error instanceof CommanderError) {
       process.stderr.write(`${toLine(error, words[0], progress.isActing)}\n`);
+      if (error instanceof RomulusError && error.code === 'INTERRUPTED') return STATUS_INTERRUPTED;
       return progress.isActing ? STATUS_FAILED : STATUS_USAGE;
     }
     throw error;
