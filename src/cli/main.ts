@@ -8,6 +8,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { RomulusError } from '../errors.js';
 import { addCompareOptions, COMPARE_EXAMPLES, type CompareOptions } from './compareOptions.js';
+import { BUILD_LINUX_EXAMPLES, type BuildLinuxOptions } from './buildLinuxOptions.js';
 import { addLinuxOptions, LINUX_EXAMPLES, toLinuxOptions } from './linuxOptions.js';
 import { addRunOptions, toRunOptions } from './options.js';
 import { translateQemu } from './qemu.js';
@@ -111,6 +112,22 @@ function describeProgram(progress: Progress): Command {
   addLinuxOptions(linuxCommand);
 
   program
+    .command('build-linux')
+    .description('build a Linux 6.1 that speaks VMI, and print where it is')
+    .option('--source <folder>', "source tree of Linux 6.1 (default: Debian's package)")
+    .option('--jobs <number>', 'compilers at a time (default: one for each processor)')
+    .option('--output <file>', 'copy the kernel there')
+    .option('--mirror <url>', "archive of Debian to fetch the source from, instead of those of the host's apt")
+    .option('--keyring <file>', "keys that the mirror's list of packages must be signed by (default: Debian's)")
+    .option('--refresh', 'look for a newer source package')
+    .addHelpText('after', `\n${BUILD_LINUX_EXAMPLES}`)
+    .action(async (options: BuildLinuxOptions) => {
+      progress.isActing = true;
+      const { buildLinux } = await import('./buildLinux.js');
+      await buildLinux(options);
+    });
+
+  program
     .command('doctor')
     .description('show what this host offers and what will run')
     .option('--json', 'print it as JSON')
@@ -199,7 +216,7 @@ function toLine(error: Error, command: string | undefined, isActing: boolean): s
   const named =
     command !== undefined &&
     /^\w/.test(command) &&
-    ['run', 'linux', 'doctor', 'rom', 'compare', 'disasm'].includes(command);
+    ['run', 'linux', 'build-linux', 'doctor', 'rom', 'compare', 'disasm'].includes(command);
   return `romulus: ${text}; see 'romulus ${named ? `${command} ` : ''}--help'`;
 }
 
