@@ -97,10 +97,11 @@
 #define WORD_GsAway 3408
 #define WORD_XlateInstallNext 3416
 #define WORD_FlushCount 3424
-#define WORD_TablesChanged 3428
+#define WORD_TableChanges 3428
 #define WORD_RomCallFirst 3432
 #define WORD_RomCallLast 3436
 #define WORD_FlushedPages 3440
+#define WORD_ClockStart 3504
 #define WORD_Strategy 3600
 #define WORD_MaskSignals 3604
 #define WORD_HostMasked 3608
@@ -227,10 +228,11 @@ constexpr std::size_t FsAway = 3400;
 constexpr std::size_t GsAway = 3408;
 constexpr std::size_t XlateInstallNext = 3416;
 constexpr std::size_t FlushCount = 3424;
-constexpr std::size_t TablesChanged = 3428;
+constexpr std::size_t TableChanges = 3428;
 constexpr std::size_t RomCallFirst = 3432;
 constexpr std::size_t RomCallLast = 3436;
 constexpr std::size_t FlushedPages = 3440;
+constexpr std::size_t ClockStart = 3504;
 constexpr std::size_t Strategy = 3600;
 constexpr std::size_t MaskSignals = 3604;
 constexpr std::size_t HostMasked = 3608;
@@ -327,10 +329,12 @@ namespace rom {
 constexpr std::uint32_t SlotsOffset = 1024;
 constexpr std::uint32_t SlotBytes = 16;
 constexpr std::uint32_t IRETCall = 33;
+constexpr std::uint32_t SYSEXITCall = 34;
 constexpr std::uint32_t UpdateKernelStackCall = 14;
 constexpr std::uint32_t SetPxECall = 38;
 constexpr std::uint32_t UpdatePxECall = 40;
 constexpr std::uint32_t InvalPageCall = 46;
+constexpr std::uint32_t GetCycleCounterCall = 67;
 }  // namespace rom
 
 }  // namespace romulus

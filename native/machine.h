@@ -44,6 +44,15 @@ class Machine {
 
   bool user() const { return get(word::Cpl) == 3; }
 
+  /* Sets the virtual IF, and asks for attention if that lets an interrupt in. */
+  void setInterruptFlag(bool enabled) {
+    const bool turnsOn = enabled && get(word::InterruptFlag) == 0;
+    set(word::InterruptFlag, enabled ? 1 : 0);
+    if (!turnsOn) return;
+    const std::int32_t lines = load32(_state, word::PicIrr) | load32(_state, word::PicLevels);
+    if ((lines & load32(_state, word::PicOpen)) != 0) or32(_state, word::Attention, attention::Interrupt);
+  }
+
   /* Memory at a linear address, for `bytes` within one page; null where the access is not plain. */
   char *reach(std::uint32_t linear, std::uint32_t bytes, bool write, bool asUser) const {
     if ((linear & 0xfff) + bytes > kPageBytes) return nullptr;
@@ -110,7 +119,7 @@ class Machine {
 
   static bool isFlat(std::uint32_t low, std::uint32_t high) { return baseOf(low, high) == 0 && limitOf(low, high) == 0xffffffff; }
 
-  Translator &translator() { return _translator; }
+  Translator &translator() const { return _translator; }
   void *state() { return _state; }
 
  private:

@@ -1,11 +1,13 @@
 /*
- * The ROM calls that kernels make at every page fault and process switch, made without leaving for JavaScript: SetPxE, UpdatePxE, InvalPage
- * and UpdateKernelStack. src/rom/mmu.ts and segment.ts say what they mean. What they change is known to the windows at once; the software
+ * The ROM calls that kernels make at every page fault and process switch, made without leaving for JavaScript: SetPxE, UpdatePxE, InvalPage,
+ * UpdateKernelStack and GetCycleCounter. src/rom/mmu.ts, segment.ts and time.ts say what they mean. What they change is known to the windows at once; the software
  * TLB of the interpreter and what else TypeScript keeps learns of it at the next exit (`Word.FlushedPages`), before it is used.
  *
  * Runs on the vCPU's thread, outside of signal handlers, with the state block complete. Read before: machine.h, revalidate.cc.
  */
 #include "romCall.h"
+
+#include "timeStamp.h"
 
 namespace romulus {
 namespace {
@@ -14,6 +16,10 @@ namespace {
 constexpr std::uint32_t kCurrentAs = 0x10;
 constexpr std::uint32_t kLinearMask = ~0xfffu;
 constexpr std::uint32_t kEntryBytes = 4;
+constexpr std::uint32_t kPresent = 1;
+
+/* GetCycleCounter: real and available count alike, all others read 0. */
+constexpr std::uint32_t kCounters = 2;
 
 constexpr std::uint32_t kAccessTss32 = 8;
 constexpr std::uint32_t kTssEsp0 = 4;
@@ -45,7 +51,7 @@ void changed(Machine &machine, std::uint32_t flags) {
   if ((flags & kCurrentAs) != 0) {
     drop(machine, flags & kLinearMask);
   } else {
-    machine.set(word::TablesChanged, 1);
+    machine.set(word::TableChanges, machine.get(word::TableChanges) + 1);
   }
 }
 
@@ -54,8 +60,10 @@ bool setPxe(Machine &machine) {
   if (!mayChange(machine, flags)) return false;
   char *entry = machine.reach(machine.get(word::Edx), kEntryBytes, true, false);
   if (entry == nullptr) return false;
+  const std::uint32_t old = Machine::load(entry);
   Machine::store(entry, machine.get(word::Eax));
-  changed(machine, flags);
+  /* What was absent is in no window. */
+  if ((old & kPresent) != 0) changed(machine, flags);
   return true;
 }
 
@@ -82,6 +90,13 @@ bool updateKernelStack(Machine &machine) {
   return true;
 }
 
+bool getCycleCounter(Machine &machine) {
+  std::uint64_t count = 0;
+  if (!cycles(machine, &count)) return false;
+  setResult(machine, machine.get(word::Eax) < kCounters ? count : 0);
+  return true;
+}
+
 bool make(Machine &machine, std::uint32_t number) {
   switch (number) {
     case rom::SetPxECall:
@@ -92,6 +107,8 @@ bool make(Machine &machine, std::uint32_t number) {
       return invalPage(machine);
     case rom::UpdateKernelStackCall:
       return updateKernelStack(machine);
+    case rom::GetCycleCounterCall:
+      return getCycleCounter(machine);
     default:
       return false;
   }

@@ -1,17 +1,20 @@
 /*
  * The instructions that every system call and page fault of a guest needs and that translated code leaves to the interpreter: INT n into
- * a handler at CPL 0, IRET (also as the ROM's call), a few more calls of the ROM (romCall.cc), and loads of ES, DS, FS and GS. Leaving for JavaScript and coming back costs more
- * than all of them together, so the plain case of each is done here: flat 32-bit segments in the GDT that are present and marked
- * accessed, frames within one page, nothing that faults. Whatever is not plain is left alone, unchanged, for the interpreter, which is the
- * meaning of these instructions (src/vcpu/deliver.ts, transfer.ts, segments.ts).
+ * a handler at CPL 0, IRET, SYSENTER, SYSEXIT, RDTSC, the frequent calls of the ROM, and loads of ES, DS, FS and GS. Leaving for JavaScript
+ * and coming back costs more than all of them together, so the plain case of each is done here: flat 32-bit segments in the GDT that are
+ * present and marked accessed, frames within one page, nothing that faults. Whatever is not plain is left alone, unchanged, for the
+ * interpreter, which is the meaning of these instructions (src/vcpu/deliver.ts, transfer.ts, segments.ts).
  *
- * Runs on the vCPU's thread, outside of signal handlers, with the state block complete. Read before: translator.h, walk.cc.
+ * Runs on the vCPU's thread, outside of signal handlers, with the state block complete. Read before: translator.h, walk.cc. Read after:
+ * gate.cc, sysenter.cc, romCall.cc, timeStamp.cc.
  */
 #include <initializer_list>
 
 #include "gate.h"
 #include "machine.h"
 #include "romCall.h"
+#include "sysenter.h"
+#include "timeStamp.h"
 
 namespace romulus {
 namespace {
@@ -76,13 +79,7 @@ bool interruptReturn(Machine &machine) {
   machine.set(word::Eflags, (eflags & ~(kIretFlags | eflag::Rf | eflag::If)) | (image & (kIretFlags & ~eflag::If)) | 2);
   machine.set(word::NextEip, eip);
   if (level == 3) mapAhead(machine, eip);
-  const bool enabled = (image & eflag::If) != 0;
-  const bool turnsOn = enabled && machine.get(word::InterruptFlag) == 0;
-  machine.set(word::InterruptFlag, enabled ? 1 : 0);
-  if (turnsOn) {
-    const std::int32_t lines = load32(machine.state(), word::PicIrr) | load32(machine.state(), word::PicLevels);
-    if ((lines & load32(machine.state(), word::PicOpen)) != 0) or32(machine.state(), word::Attention, attention::Interrupt);
-  }
+  machine.setInterruptFlag((image & eflag::If) != 0);
   return true;
 }
 
@@ -124,6 +121,19 @@ bool romSlot(const Machine &machine, std::uint32_t eip, std::uint32_t *number) {
   return phys >= start + rom::SlotsOffset && offset % rom::SlotBytes == 0;
 }
 
+/* VMCALL: the ROM's IRET and SYSEXIT, which are jumps and return by themselves, or another call, behind whose VMCALL stands RET. */
+bool vmcall(Machine &machine, std::uint32_t number, std::uint32_t nextEip) {
+  if (number != rom::IRETCall && number != rom::SYSEXITCall) {
+    if (!romCall(machine, number)) return false;
+    machine.set(word::NextEip, nextEip);
+    return true;
+  }
+  if (!(number == rom::IRETCall ? interruptReturn(machine) : sysexit(machine))) return false;
+  if (number == rom::SYSEXITCall) machine.setInterruptFlag(true);
+  add64(machine.state(), word::RomCalls + number * 8, 1);
+  return true;
+}
+
 /* The instruction at Word.NextEip. */
 bool one(Machine &machine) {
   const std::uint32_t eip = machine.get(word::NextEip);
@@ -149,17 +159,11 @@ bool one(Machine &machine) {
     case 0x0f: {
       if (code[1] == 0xa1) return popData(machine, segment::Fs, eip + 2);
       if (code[1] == 0xa9) return popData(machine, segment::Gs, eip + 2);
-      /* VMCALL: the ROM's IRET, which is a jump and returns by itself, or another call, behind whose VMCALL stands RET. */
+      if (code[1] == 0x31) return readTimeStamp(machine, eip + 2);
+      if (code[1] == 0x34) return sysenter(machine);
+      if (code[1] == 0x35) return sysexit(machine);
       std::uint32_t number = 0;
-      if (code[1] != 0x01 || code[2] != 0xc1 || !romSlot(machine, eip, &number)) return false;
-      if (number != rom::IRETCall) {
-        if (!romCall(machine, number)) return false;
-        machine.set(word::NextEip, eip + 3);
-        return true;
-      }
-      if (!interruptReturn(machine)) return false;
-      add64(machine.state(), word::RomCalls + rom::IRETCall * 8, 1);
-      return true;
+      return code[1] == 0x01 && code[2] == 0xc1 && romSlot(machine, eip, &number) && vmcall(machine, number, eip + 3);
     }
     default:
       return false;

@@ -12,7 +12,7 @@ import * as stubs from '../src/translator/stubs.js';
 import * as layout from '../src/vcpu/layout.js';
 
 /** ROM calls that native code knows (native/shortcut.cc, native/romCall.cc). */
-const nativeCalls = ['IRET', 'UpdateKernelStack', 'SetPxE', 'UpdatePxE', 'InvalPage'];
+const nativeCalls = ['IRET', 'SYSEXIT', 'UpdateKernelStack', 'SetPxE', 'UpdatePxE', 'InvalPage', 'GetCycleCounter'];
 
 /** Bytes of one word of the state block. */
 const WORD_BYTES = 4;

@@ -37,7 +37,7 @@ call, and gets one of four answers:
 
 \`VMCALL\` (0F 01 C1) hands over to the handler. Arguments are passed in EAX, EDX, ECX and then on the stack, where the caller removes
 them; results are in EAX or EDX:EAX. Calls clobber at most EAX, ECX, EDX and the flags; the interrupt-flag calls (29 to 32) touch nothing but
-their result. *Inline* marks calls that an engine may replace by the operation itself, as it touches nothing but the vCPU's state.
+their result. *Inline* marks calls that an engine may replace by the operation itself, as it touches the vCPU's state and at most one word of memory.
 
 A pointer that is not mapped gives the guest its own #PF, raised at the stub's VMCALL. A call that breaks the contract (a page outside
 RAM, an alarm that does not exist) ends the machine with a message.

@@ -5,6 +5,8 @@
 import type { SignalMask } from '../irq/strategies/strategy.js';
 import { CYCLES_HZ, type Clock, type HostTimer } from '../time/clock.js';
 import { tryNative, type HostProbe, type Native } from '../native.js';
+import { store64 } from '../vcpu/counters.js';
+import { Word } from '../vcpu/layout.js';
 import type { VcpuHost } from './host.js';
 
 /** Machine time from CLOCK_MONOTONIC. */
@@ -52,6 +54,7 @@ export class NativeHost implements VcpuHost {
   ) {
     _native.vcpuBind(state);
     const clock = new HostClock(_native, startNs);
+    store64(new Int32Array(state), Word.ClockStart, clock.startNs);
     this.signalMask = {
       close: () => _native.maskClose(),
       open: () => _native.maskOpen(),

@@ -81,8 +81,12 @@ export interface FlushListener {
   flushPage(linear: number): void;
   /** @param isSwitch CR3 was loaded */
   flushAll(isSwitch: boolean): void;
+  /** All of the current address space but its global pages. */
+  flushSpace(): void;
   /** A page-table entry has changed that may map another address space (VMI's SetPxE and its kin). */
   tablesChanged(): void;
+  /** The page at this physical address (int32) becomes a page directory, or ceases to be one. */
+  directoryChanged(phys: number): void;
 }
 
 export class Mmu {
@@ -379,7 +383,8 @@ export class Mmu {
       else tlb[page] = 0;
     }
     this._listedCount = kept;
-    this.flushListener?.flushAll(isSwitch);
+    if (isSwitch) this.flushListener?.flushAll(true);
+    else this.flushListener?.flushSpace();
     this.onFlush();
   }
 

@@ -51,7 +51,7 @@ export interface RomCall {
   /** Result registers. */
   readonly output: string;
   readonly shape: Shape;
-  /** True where an engine may put the operation itself in place of the call: it touches nothing but the state block. */
+  /** True where an engine may put the operation itself in place of the call: it touches the state block and at most one word of memory. */
   readonly inline: boolean;
   /** Why a call is absent or empty. */
   readonly note: string;
@@ -135,9 +135,9 @@ export const calls: readonly RomCall[] = [
   call(35, 'Halt', '', '', halt),
   call(36, 'Reboot', 'EAX 0 soft, 1 hard', 'no return', reboot),
   call(37, 'Shutdown', '', 'no return', shutdown),
-  call(38, 'SetPxE', 'EAX value, EDX pointer to entry, ECX flags', '', setPxe),
+  call(38, 'SetPxE', 'EAX value, EDX pointer to entry, ECX flags', '', setPxe, INLINE),
   call(39, 'SetPxELong', 'EDX:EAX value, ECX pointer to entry, [ESP+4] flags', '', setPxeLong),
-  call(40, 'UpdatePxE', 'EAX pointer to entry, EDX flags', '', updatePxe),
+  call(40, 'UpdatePxE', 'EAX pointer to entry, EDX flags', '', updatePxe, INLINE),
   call(41, 'UpdatePxELong', 'EAX pointer to entry, EDX flags', '', updatePxe),
   absent(42, 'MachineToPhysical', '?', '?', UNDOCUMENTED),
   absent(43, 'PhysicalToMachine', '?', '?', UNDOCUMENTED),

@@ -31,16 +31,26 @@ const enum FlushFlag {
 /** Slots for linear mappings (VMI_LINEAR_MAP_SLOTS). */
 export const LINEAR_MAP_SLOTS = 4;
 
+/** Of a page-table entry. */
+const PRESENT = 1;
+const PAGE_SHIFT = 12;
+
 function dropChangedPage(rom: RomContext, flags: number): void {
   if ((flags & PxeFlag.CURRENT_AS) !== 0) rom.cpu.mmu.flushPage(flags & PxeFlag.LinearMask);
   else rom.cpu.mmu.flushListener?.tablesChanged();
 }
 
-/** @vmi SetPxE: stores the page-table entry at the given linear address and drops the page from the TLB if the flags tell its address. */
+/**
+ * @vmi SetPxE: stores the page-table entry at the given linear address. If the old one was present, drops the page from the TLB where
+ *   the flags tell its address.
+ */
 export function setPxe(rom: RomContext): void {
   const words = rom.words;
-  rom.cpu.mmu.write32(words[Word.Edx], words[Word.Eax]);
-  dropChangedPage(rom, words[Word.Ecx]);
+  const { mmu } = rom.cpu;
+  mmu.probeWrite(words[Word.Edx], 4);
+  const old = mmu.read32(words[Word.Edx]);
+  mmu.write32(words[Word.Edx], words[Word.Eax]);
+  if ((old & PRESENT) !== 0) dropChangedPage(rom, words[Word.Ecx]);
 }
 
 /**
@@ -77,19 +87,27 @@ function checkPageFlags(rom: RomContext, call: string, pfn: number, flags: numbe
   }
 }
 
+/** The end of an address space is not told entry by entry (Linux: ptep_get_and_clear_full()), and its page directory is used again. */
+function tellDirectory(rom: RomContext, pfn: number, flags: number): void {
+  if ((flags & PageFlag.PD) !== 0) rom.cpu.mmu.flushListener?.directoryChanged(pfn << PAGE_SHIFT);
+}
+
 /** @vmi AllocatePage: records that the page becomes a page table. Tables that are never announced work just as well. */
 export function allocatePage(rom: RomContext): void {
   const pfn = unsigned(rom, Word.Eax);
   const flags = rom.words[Word.Edx];
   checkPageFlags(rom, 'AllocatePage', pfn, flags);
   rom.pageTypes.allocate(pfn, flags);
+  tellDirectory(rom, pfn, flags);
 }
 
 /** @vmi ReleasePage: records that the page is plain memory again. */
 export function releasePage(rom: RomContext): void {
   const pfn = unsigned(rom, Word.Eax);
-  checkPageFlags(rom, 'ReleasePage', pfn, rom.words[Word.Edx]);
+  const flags = rom.words[Word.Edx];
+  checkPageFlags(rom, 'ReleasePage', pfn, flags);
   rom.pageTypes.release(pfn);
+  tellDirectory(rom, pfn, flags);
 }
 
 /** @vmi InvalPage: the INVLPG instruction: drops one page, global or not. */

@@ -169,6 +169,10 @@ export class Asm64 {
     this._state(false, 0x23, reg, word);
   }
 
+  /** ADD word, reg. */
+  addState(word: number, reg: number): void {
+    this._state(false, 0x01, reg, word);
+  }
   /** ADD word pair, 1: a 64-bit counter. */
   incrementState64(word: number): void {
     this._state(true, 0x83, 0, word);

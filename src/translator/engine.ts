@@ -392,7 +392,7 @@ export class Translator {
       words[Word.XlateRefresh] = 0;
       cpu.refresh();
     }
-    if ((words[Word.FlushCount] | words[Word.TablesChanged]) !== 0) this._catchUp();
+    if (words[Word.FlushCount] !== 0) this._catchUp();
     const reason: XlateExit = words[Word.XlateExit];
     this._exits[reason]++;
     switch (reason) {
@@ -445,9 +445,7 @@ export class Translator {
     const { words, mmu } = this._cpu;
     const count = words[Word.FlushCount];
     for (let index = 0; index < count; index++) mmu.forgetPage(words[Word.FlushedPages + index]);
-    if (words[Word.TablesChanged] !== 0) this.windows.tablesChanged();
     words[Word.FlushCount] = 0;
-    words[Word.TablesChanged] = 0;
   }
 
   private _faultingEip(): number {

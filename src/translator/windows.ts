@@ -20,7 +20,7 @@ interface Slot {
   user: boolean;
   /** Value of `_flushes` when the window was last checked. */
   checkedAt: number;
-  /** Value of `_changes` when the window was last checked. */
+  /** Value of `Word.TableChanges` when the window was last checked. */
   changesAt: number;
   /** Value of `_uses` when it was last selected. */
   usedAt: number;
@@ -44,7 +44,6 @@ export class Windows {
   private _space = NO_SPACE;
   private _user = false;
   private _flushes = 0;
-  private _changes = 0;
   private _uses = 0;
 
   /**
@@ -90,9 +89,21 @@ export class Windows {
     if (!isSwitch || !this._isTold()) this._flushes++;
   }
 
+  /** The current address space has changed, and its global pages have not: tablesChanged() has told a VMI guest's changes of others. */
+  flushSpace(): void {
+    if (this._isTold()) this.directoryChanged(this._spaceNow());
+    else this._flushes++;
+  }
+
   /** The current address space is left alone, as on hardware: the guest has to flush what it changes there. */
   tablesChanged(): void {
-    this._changes++;
+    this._words[Word.TableChanges]++;
+  }
+
+  /** A page becomes another address space's page directory, or none: what its window holds is the old one's. */
+  directoryChanged(phys: number): void {
+    for (const slot of this._slots) if (slot.space === phys) slot.checkedAt = -1;
+    if (phys === this._space) this._selectedAt = -1;
   }
 
   /** One page may have lost its translation. */
@@ -116,11 +127,11 @@ export class Windows {
 
   /** Checks a window after a flush, and one of an address space that comes back after changes of page tables. */
   private _makeFit(index: number, slot: Slot, isSwitch: boolean): void {
-    if (slot.checkedAt === this._flushes && (!isSwitch || slot.changesAt === this._changes)) return;
+    if (slot.checkedAt === this._flushes && (!isSwitch || slot.changesAt === this._words[Word.TableChanges])) return;
     this._host.revalidate(index, slot.user);
     this._onCheck();
     slot.checkedAt = this._flushes;
-    slot.changesAt = this._changes;
+    slot.changesAt = this._words[Word.TableChanges];
     this.checks++;
   }
 
@@ -137,7 +148,7 @@ export class Windows {
     slot.space = space;
     slot.user = user;
     slot.checkedAt = this._flushes;
-    slot.changesAt = this._changes;
+    slot.changesAt = this._words[Word.TableChanges];
     return index;
   }
 }

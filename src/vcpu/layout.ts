@@ -199,13 +199,15 @@ export const enum Word {
   Reflections = 844,
   /** How many of `FlushedPages` native/romCall.cc has written: addresses whose translation the guest has dropped. */
   FlushCount = 856,
-  /** Not 0: it has been told of a change of page tables that tells no address. */
-  TablesChanged = 857,
+  /** Counts changes of page tables that no flush of the TLB has told of (translator/windows.ts): the guest's SetPxE and UpdatePxE. */
+  TableChanges = 857,
   /** First and last linear page in which calls were taken for ROM calls; last 0 = none. */
   RomCallFirst = 858,
   RomCallLast = 859,
   /** `FLUSHED_PAGES` words. */
   FlushedPages = 860,
+  /** CLOCK_MONOTONIC at the machine's start in ns, 64 bits, 0 = the machine's clock is another: cycles count from there. */
+  ClockStart = 876,
 
   // Interrupt strategies (irq/strategies/).
   /** `Strategy` that the machine runs under. */

@@ -22,7 +22,16 @@ const settings: Readonly<Record<string, Partial<TranslationRequest>>> = {
   top: { eip: -2, bytesLeftInPage: 2 },
   ...Object.fromEntries(
     (
-      ['EnableInterrupts', 'DisableInterrupts', 'GetInterruptMask', 'SetInterruptMask', 'GetCR3', 'IODelay'] as const
+      [
+        'EnableInterrupts',
+        'DisableInterrupts',
+        'GetInterruptMask',
+        'SetInterruptMask',
+        'GetCR3',
+        'IODelay',
+        'SetPxE',
+        'UpdatePxE',
+      ] as const
     ).map((name) => [name, { romSlotAt: (linear: number) => (linear === START + 0x100 ? slots[name] : undefined) }]),
   ),
 };
@@ -34,6 +43,8 @@ const slots = {
   SetInterruptMask: RomSlot.SetInterruptMask,
   GetCR3: RomSlot.GetCR3,
   IODelay: RomSlot.IODelay,
+  SetPxE: RomSlot.SetPxE,
+  UpdatePxE: RomSlot.UpdatePxE,
 } as const;
 
 /** `; text` comment, `bytes | text | settings` a case, indented lines its translation. */

@@ -5,10 +5,12 @@
 import assert from 'node:assert/strict';
 import { RomSlot } from '../../src/translator/emit/rom.js';
 import { calls } from '../../src/rom/calls.js';
+import { slotAt, slotOffset } from '../../src/rom/slots.js';
+import { read64 } from '../../src/vcpu/counters.js';
 import { SegmentWord, Word } from '../../src/vcpu/layout.js';
 import { Segment } from '../../src/x86/instruction.js';
 import { FpuMachine, HANDLERS } from '../unit/interp/fpuMachine.js';
-import { CODE, DATA, STACK_TOP, d } from '../unit/interp/machine.js';
+import { CODE, DATA, ROM_START, STACK_TOP, d } from '../unit/interp/machine.js';
 import { generator } from '../unit/interp/vectors.js';
 import { TranslatedMachine } from './rig.js';
 
@@ -223,11 +225,63 @@ describe('ROM calls as intrinsics', () => {
       SetInterruptMask: RomSlot.SetInterruptMask,
       IODelay: RomSlot.IODelay,
       SetLazyMode: RomSlot.SetLazyMode,
+      SetPxE: RomSlot.SetPxE,
+      UpdatePxE: RomSlot.UpdatePxE,
     };
     for (const [name, number] of Object.entries(names)) {
       const row = calls.find((call) => call.number === (number as number));
       assert.equal(row?.name, name);
       assert.ok(row.inline, `${name} may not be replaced`);
     }
+  });
+
+  describe('of page-table entries', () => {
+    const ENTRY = 0x8000;
+    let machine: TranslatedMachine;
+    before(() => {
+      machine = new TranslatedMachine();
+      machine.translator.setRom(ROM_START, 0x1000, slotAt, () => true);
+    });
+    after(() => machine.dispose());
+
+    /** Calls `slot` with these registers, the entry being `old`. @returns what the calls of the ROM itself were */
+    function call(slot: RomSlot, old: number, registers: readonly [eax: number, ecx: number, edx: number]): number[] {
+      const { words, phys, romCalls } = machine;
+      machine.enterSystem();
+      words[Word.Halted] = 0;
+      words[Word.Esp] = STACK_TOP;
+      [words[Word.Eax], words[Word.Ecx], words[Word.Edx]] = registers;
+      phys.write32(ENTRY, old);
+      phys.load(ROM_START + slotOffset(slot), Uint8Array.of(0x0f, 0x01, 0xc1, 0xc3));
+      machine.place([0xe8, ...d(ROM_START + slotOffset(slot) - CODE - 5), HLT]);
+      romCalls.length = 0;
+      machine.runToHalt();
+      assert.equal(words[Word.Esp], STACK_TOP);
+      return [...romCalls];
+    }
+
+    it('store an entry, and tell of a change where there was one', () => {
+      const { words, phys } = machine;
+      for (const old of [0, 0x5000, 0x5001, 0x5067]) {
+        const changes = words[Word.TableChanges];
+        assert.deepEqual(call(RomSlot.SetPxE, old, [0x1063, 1, ENTRY]), []);
+        assert.equal(phys.read32(ENTRY), 0x1063);
+        assert.equal(words[Word.TableChanges] - changes, old & 1);
+      }
+      assert.equal(read64(words, Word.RomCalls + 2 * RomSlot.SetPxE), 4);
+    });
+
+    it('tell of a change that the guest has made', () => {
+      const { words, phys } = machine;
+      const changes = words[Word.TableChanges];
+      assert.deepEqual(call(RomSlot.UpdatePxE, 0x5067, [ENTRY, 0, 1]), []);
+      assert.equal(phys.read32(ENTRY), 0x5067);
+      assert.equal(words[Word.TableChanges] - changes, 1);
+    });
+
+    it('are called where they tell an address', () => {
+      assert.deepEqual(call(RomSlot.SetPxE, 0, [0x1063, 0x7011, ENTRY]), [slotOffset(RomSlot.SetPxE)]);
+      assert.deepEqual(call(RomSlot.UpdatePxE, 0, [ENTRY, 0, 0x7011]), [slotOffset(RomSlot.UpdatePxE)]);
+    });
   });
 });

@@ -90,7 +90,7 @@ const planCall: Plan = (instruction, request, nextEip) => {
   if (instruction.operandSize === 2) return undefined;
   if (!isRelative(instruction)) return emitCallIndirect;
   const slot = request.cpl === 0 ? request.romSlotAt(relativeTarget(instruction, nextEip)) : undefined;
-  return (slot === undefined ? undefined : romIntrinsic(slot, request)) ?? emitCall;
+  return (slot === undefined ? undefined : romIntrinsic(slot, request, emitCall)) ?? emitCall;
 };
 
 const planJump: Plan = (instruction) => {

@@ -1,11 +1,11 @@
 /**
  * ROM calls as intrinsics: in the place of a call of a ROM entry stands the operation itself, without the call, its stack traffic and the
- * exit. Only calls that touch nothing but the state block are here; all of them may lose the flags (`docs/vmi-calls.md`). The counter of
+ * exit. Only calls that touch nothing but the state block, or one word of guest memory, are here; all of them may lose the flags (`docs/vmi-calls.md`). The counter of
  * the call goes up as always. Read before: `flags.ts`. Read after: `fpu.ts`.
  */
 import { SegmentWord, Word } from '../../vcpu/layout.js';
-import { Segment } from '../../x86/instruction.js';
-import { Host, segmentWord } from '../asm64.js';
+import { Segment, type Instruction } from '../../x86/instruction.js';
+import { Condition, Host, segmentWord } from '../asm64.js';
 import type { TranslationRequest } from '../fragment.js';
 import type { Emit, Emitter } from './emitter.js';
 
@@ -22,9 +22,15 @@ export const enum RomSlot {
   DisableInterrupts = 30,
   GetInterruptMask = 31,
   SetInterruptMask = 32,
+  SetPxE = 38,
+  UpdatePxE = 40,
   IODelay = 65,
   SetLazyMode = 73,
 }
+
+/** Flag of SetPxE and UpdatePxE: they tell the linear address that the entry is for, which is not a matter of the state block alone. */
+const CURRENT_AS = 0x10;
+const PRESENT = 1;
 
 /** IF in EFLAGS. */
 const IF_SHIFT = 9;
@@ -75,14 +81,64 @@ const readOperations: Readonly<Partial<Record<number, Operation>>> = {
   [RomSlot.GetCR4]: read(Word.Cr4),
 };
 
+/** Makes the call after all where the flags in `flags` tell an address. */
+function unlessAddressed(emitter: Emitter, flags: number, call: Emit, instruction: Instruction): void {
+  const { asm, eip, next } = emitter;
+  asm.testImmediate(flags, CURRENT_AS);
+  const addressed = asm.jumpIf(Condition.NotEqual);
+  emitter.later(() => {
+    asm.bind(addressed);
+    emitter.eip = eip;
+    emitter.next = next;
+    emitter.mark();
+    call(emitter, instruction);
+  });
+}
+
+/** EAX to the entry at EDX, ECX flags. Where the entry was present, other address spaces may have it in their windows. */
+function setEntry(call: Emit): Emit {
+  return (emitter, instruction) => {
+    const { asm } = emitter;
+    const entry = { base: Host.Rdx, index: Host.None, scale: 0, displacement: 0 } as const;
+    unlessAddressed(emitter, Host.Rcx, call, instruction);
+    // XCHG: the old entry, and one access that faults as a write
+    asm.move(Host.R8, Host.Rax);
+    emitter.guest(0, false, [0x87], Host.R8, entry);
+    asm.andImmediate(Host.R8, PRESENT);
+    asm.addState(Word.TableChanges, Host.R8);
+    asm.incrementState64(Word.RomCalls + 2 * RomSlot.SetPxE);
+  };
+}
+
+/** EDX flags. */
+function updateEntry(call: Emit): Emit {
+  return (emitter, instruction) => {
+    const { asm } = emitter;
+    unlessAddressed(emitter, Host.Rdx, call, instruction);
+    asm.moveImmediate(Host.R8, 1);
+    asm.addState(Word.TableChanges, Host.R8);
+    asm.incrementState64(Word.RomCalls + 2 * RomSlot.UpdatePxE);
+  };
+}
+
+const entryOperations: Readonly<Partial<Record<number, (call: Emit) => Emit>>> = {
+  [RomSlot.SetPxE]: setEntry,
+  [RomSlot.UpdatePxE]: updateEntry,
+};
+
 /** Calls whose stub returns at once and counts nothing. */
 const emptySlots: ReadonlySet<number> = new Set<number>([RomSlot.WBINVD, RomSlot.IODelay, RomSlot.SetLazyMode]);
 
 const emitNothing: Emit = () => undefined;
 
-/** @returns what replaces a call of ROM slot `slot`, or undefined when it has to be made */
-export function romIntrinsic(slot: number, { virtualMask }: TranslationRequest): Emit | undefined {
+/**
+ * @param call makes the call itself
+ * @returns what replaces a call of ROM slot `slot`, or undefined when it has to be made
+ */
+export function romIntrinsic(slot: number, { virtualMask }: TranslationRequest, call: Emit): Emit | undefined {
   if (emptySlots.has(slot)) return emitNothing;
+  const entryOperation = entryOperations[slot];
+  if (entryOperation !== undefined) return entryOperation(call);
   const operation = readOperations[slot] ?? (virtualMask ? flagOperations[slot] : undefined);
   if (operation === undefined) return undefined;
   return (emitter) => {

@@ -37,6 +37,28 @@ describe('rom/mmu', () => {
     assert.equal(machine.cpu.mmu.read32(PAGE), 2);
   });
 
+  it('tells the translator of changes of other address spaces, and of directories that come and go', () => {
+    const machine = paged();
+    const told: string[] = [];
+    machine.cpu.mmu.flushListener = {
+      flushPage: () => told.push('page'),
+      flushAll: () => told.push('all'),
+      flushSpace: () => told.push('space'),
+      tablesChanged: () => told.push('tables'),
+      directoryChanged: (phys) => told.push(`directory ${phys.toString(16)}`),
+    };
+    const edx = machine.entryOf(OTHER);
+    machine.call('SetPxE', { eax: 0, edx, ecx: 0x01 });
+    machine.call('SetPxE', { eax: OTHER | 3, edx, ecx: 0x01 });
+    machine.call('UpdatePxE', { eax: edx, edx: 0x01 });
+    machine.call('FlushTLB', { eax: 1 });
+    machine.call('FlushTLB', { eax: 3 });
+    machine.call('AllocatePage', { eax: 7, edx: 0x01, ecx: 0 }, [0, 0]);
+    machine.call('AllocatePage', { eax: 8, edx: 0x62, ecx: 0 }, [0, 0]);
+    machine.call('ReleasePage', { eax: 8, edx: 0x02 });
+    assert.deepEqual(told, ['tables', 'tables', 'space', 'all', 'directory 8000', 'directory 8000']);
+  });
+
   it('a page that becomes present needs no flush', () => {
     const machine = paged();
     machine.call('SetPxE', { eax: 0, edx: machine.entryOf(OTHER), ecx: OTHER | 0x11 });
