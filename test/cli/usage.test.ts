@@ -95,7 +95,7 @@ describe('romulus, the command', () => {
       2,
       /unknown option '--kernell' \(Did you mean --kernel\?\); see 'romulus run --help'/,
     );
-    fails(['run', '-hda', 'x'], 2, /QEMU's option '-hda' is not supported: there are no disks/);
+    fails(['run', '-hda', 'x'], 2, /QEMU's option '-hda' is not supported: disks are virtio ones/);
     fails(['run', 'vmlinuz'], 2, /too many arguments/);
     fails(['run', '--kernel'], 2, /argument missing/);
     fails(['doctor', '--xml'], 2, /unknown option '--xml'/);
