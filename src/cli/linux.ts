@@ -2,11 +2,15 @@
  * `romulus linux`: prepares a Linux guest and runs it on this terminal. Read before: `linuxOptions.ts`, `../linux/guest.ts`.
  * Read after: `run.ts`, `command.ts`.
  */
+import { join } from 'node:path';
+import { ConfigError } from '../errors.js';
 import { Cache } from '../linux/cache.js';
-import { prepareLinux } from '../linux/guest.js';
+import { openArchive, prepareLinux } from '../linux/guest.js';
 import { resolveRoot } from '../linux/root.js';
+import { vmiKernel } from '../linux/vmiKernel.js';
 import { CommandSession } from './command.js';
 import type { LinuxCommandOptions } from './linuxOptions.js';
+import type { Task } from '../linux/progress.js';
 import { withProgress } from './progress.js';
 import { run } from './run.js';
 
@@ -26,13 +30,15 @@ export async function linux(options: LinuxCommandOptions, command: readonly stri
     return 0;
   }
   const { kernel, initrd, append, verbose } = options.run;
+  if (options.vmi === true && kernel !== undefined)
+    throw new ConfigError('VMI_AND_KERNEL', '--vmi and --kernel both name a kernel; give one of them');
   const { stdout } = process;
   const guest = await withProgress(async (task) =>
     prepareLinux(
       cache,
       {
         ...options,
-        kernel,
+        kernel: options.vmi === true ? await vmiImage(cache, options, task) : kernel,
         initrd,
         append,
         root: options.root === undefined ? undefined : await resolveRoot(cache, options.root, options, task),
@@ -55,4 +61,10 @@ export async function linux(options: LinuxCommandOptions, command: readonly stri
   };
   if (command.length === 0) return run(runOptions);
   return run(runOptions, (machine, owner) => new CommandSession(machine, command, process, owner, verbose === true));
+}
+
+/** The kernel that speaks VMI, built on first use. */
+async function vmiImage(cache: Cache, options: LinuxCommandOptions, task: Task): Promise<string> {
+  const { refresh } = options;
+  return join((await vmiKernel(cache, () => openArchive(cache, options), { refresh }, task)).folder, 'vmlinuz');
 }

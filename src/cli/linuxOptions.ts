@@ -9,6 +9,8 @@ import { EXIT_STATUS_HELP } from './run.js';
 export interface LinuxCommandOptions {
   readonly run: RunOptions;
   readonly root?: string;
+  /** Boots the kernel that speaks VMI. */
+  readonly vmi?: boolean;
   readonly mirror?: string;
   readonly keyring?: string;
   readonly refresh?: boolean;
@@ -39,6 +41,7 @@ export function addLinuxOptions(command: Command): void {
       '--root <folder|image|debian>',
       "the guest's root file system: a copy of a folder in memory, a raw disk image, or a Debian 12 that is installed on first use",
     )
+    .option('--vmi', 'boot the kernel that speaks VMI; builds it on first use, as build-linux does')
     .option('--mirror <url>', "archive of Debian to fetch packages from, instead of those of the host's apt")
     .option('--keyring <file>', "keys that the mirror's list of packages must be signed by (default: Debian's)")
     .option('--refresh', 'look for newer packages')
@@ -55,10 +58,11 @@ export function addLinuxOptions(command: Command): void {
 /** @throws ConfigError from the machine's table */
 export function toLinuxOptions(command: Command): LinuxCommandOptions {
   const own = command.opts<Omit<LinuxCommandOptions, 'run'>>();
-  const { root, mirror, keyring, refresh, clean } = own;
+  const { root, vmi, mirror, keyring, refresh, clean } = own;
   return {
     run: toRunOptions(command),
     ...(root !== undefined && { root }),
+    ...(vmi !== undefined && { vmi }),
     ...(mirror !== undefined && { mirror }),
     ...(keyring !== undefined && { keyring }),
     ...(refresh !== undefined && { refresh }),
