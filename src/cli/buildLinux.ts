@@ -2,6 +2,7 @@
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError, HostError } from '../errors.js';
+import { IMAGE_FILE } from '../linux/buildKernel.js';
 import { Cache } from '../linux/cache.js';
 import { openArchive } from '../linux/guest.js';
 import { vmiKernel } from '../linux/vmiKernel.js';
@@ -32,7 +33,7 @@ export async function buildLinux(options: BuildLinuxOptions): Promise<void> {
       task,
     ),
   );
-  const image = join(kernel.folder, 'vmlinuz');
+  const image = join(kernel.folder, IMAGE_FILE);
   const { output } = options;
   if (output !== undefined)
     await copyFile(image, output).catch((error: unknown) => {

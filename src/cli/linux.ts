@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { ConfigError } from '../errors.js';
 import { Cache } from '../linux/cache.js';
 import { openArchive, prepareLinux } from '../linux/guest.js';
+import { KERNEL_FILE } from '../linux/kernelPackage.js';
 import { resolveRoot } from '../linux/root.js';
 import { vmiKernel } from '../linux/vmiKernel.js';
 import { CommandSession } from './command.js';
@@ -66,5 +67,5 @@ export async function linux(options: LinuxCommandOptions, command: readonly stri
 /** The kernel that speaks VMI, built on first use. */
 async function vmiImage(cache: Cache, options: LinuxCommandOptions, task: Task): Promise<string> {
   const { refresh } = options;
-  return join((await vmiKernel(cache, () => openArchive(cache, options), { refresh }, task)).folder, 'vmlinuz');
+  return join((await vmiKernel(cache, () => openArchive(cache, options), { refresh }, task)).folder, KERNEL_FILE);
 }

@@ -28,6 +28,8 @@ const STEPS = 1300;
 const STEP_LINE = /^ {2}[A-Z][A-Z0-9]+ +(\S.*)$/;
 const IMAGE = 'arch/x86/boot/bzImage';
 const LOCK = 'lock';
+/** Name of the bzImage among what `copyTo` copies. */
+export const IMAGE_FILE = 'vmlinuz';
 
 export interface Build {
   readonly tree: string;
@@ -94,7 +96,7 @@ export async function buildKernel(build: Build, task: Task): Promise<BuiltKernel
     return {
       release: (await readFile(join(build.folder, 'include/config/kernel.release'), 'utf8')).trim(),
       copyTo: async (folder) => {
-        await copyFile(join(build.folder, IMAGE), join(folder, 'vmlinuz'));
+        await copyFile(join(build.folder, IMAGE), join(folder, IMAGE_FILE));
         await copyFile(join(build.folder, '.config'), join(folder, 'config'));
         await copyFile(join(build.folder, 'System.map'), join(folder, 'System.map'));
       },

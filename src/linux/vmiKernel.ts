@@ -3,13 +3,14 @@
  *
  * Read before: `buildKernel.ts`. Read after: `../cli/buildLinux.ts`.
  */
-import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { buildKernel } from './buildKernel.js';
+import { buildKernel, IMAGE_FILE } from './buildKernel.js';
 import type { Archive } from './archive.js';
 import type { Cache } from './cache.js';
-import type { KernelFiles } from './kernelPackage.js';
+import { unpackKernelImage } from './kernelImage.js';
+import { KERNEL_FILE, type KernelFiles } from './kernelPackage.js';
 import { folderSource, packagedSource, shortHash, type KernelSource } from './kernelSource.js';
 import type { Task } from './progress.js';
 import { prepareTree } from './sourceTree.js';
@@ -33,7 +34,7 @@ export interface VmiKernelOptions {
  * The VMI kernel, built where the cache does not have it. A source folder of the user's is looked at each time, as it may have changed.
  *
  * @param openArchive called only if the package is needed
- * @returns its folder holds `vmlinuz`, `config` and `System.map`, and no modules: all is built in
+ * @returns its folder holds `vmlinuz`, the same unpacked (`KERNEL_FILE`), `config` and `System.map`, and no modules: all is built in
  * @throws HostError, ConfigError of this layer
  */
 export async function vmiKernel(
@@ -53,6 +54,8 @@ export async function vmiKernel(
   const folder = await cache.make(entry, async (temporary) => {
     await mkdir(temporary);
     await copyTo(temporary);
+    const image = await readFile(join(temporary, IMAGE_FILE));
+    await writeFile(join(temporary, KERNEL_FILE), await unpackKernelImage(image, task.signal));
   });
   return { release, folder };
 }
