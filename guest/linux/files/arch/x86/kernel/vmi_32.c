@@ -83,6 +83,13 @@ static bool __init turned_off(void)
 	return cmdline_find_option(boot_command_line, "vmi", value, sizeof(value)) == 3 && !strcmp(value, "off");
 }
 
+/* Looked at above; here only so that it counts as known. */
+static int __init accept_parameter(char *value)
+{
+	return 0;
+}
+early_param("vmi", accept_parameter);
+
 /* @return false when the ROM refuses to work. */
 static bool __init start_rom(const struct vmi_rom *rom)
 {
