@@ -405,14 +405,14 @@ export class Translator {
       case XlateExit.Interpret: {
         const eip = words[Word.NextEip];
         words[Word.Eip] = eip;
-        this._count(this._mnemonics.get(eip) ?? '(rare case)', this.interpreter.run(1));
+        this._count(this._mnemonics.get(eip) ?? '(rare case)', this._interpretOne());
         return false;
       }
       case XlateExit.Trap: {
         const eip = this._faultingEip();
         words[Word.Eip] = eip;
         add64(words, Word.TrapSignals, 1);
-        this._count(this._mnemonics.get(eip) ?? '(rare case)', this.interpreter.run(1));
+        this._count(this._mnemonics.get(eip) ?? '(rare case)', this._interpretOne());
         return false;
       }
       case XlateExit.Halt:
@@ -435,9 +435,19 @@ export class Translator {
           this._windowsCleared++;
           this._host.clearAll();
         }
-        this._count('(memory access)', this.interpreter.run(1));
+        this._count('(memory access)', this._interpretOne());
         return false;
     }
+  }
+
+  /**
+   * Runs the instruction that translated code was left at. An STI before it may have put it in its shadow, so that not even an interrupt
+   * that has come since keeps it back.
+   */
+  private _interpretOne(): number {
+    const { words } = this._cpu;
+    if (words[Word.Attention] !== 0) words[Word.Shadow] = 1;
+    return this.interpreter.run(1);
   }
 
   /** Page-table changes that native/romCall.cc has been told of are news to everything here but the windows. */

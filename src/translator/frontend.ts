@@ -78,20 +78,15 @@ function decodeAt(source: PageSource): Instruction | Error | undefined {
 const isSti = (item: Item | undefined): boolean => item?.instruction.form.mnemonic === 'STI';
 
 /**
- * STI takes effect behind the next instruction. So that one must be in the same fragment and must not leave it; otherwise the interpreter
- * runs both.
+ * STI takes effect behind the next instruction, which therefore must follow in the same fragment: the next one may poll at its start. Where
+ * it does not, the interpreter runs both.
  */
 function checkShadow(result: Scan, traps: boolean): Scan {
-  const { items } = result;
-  for (let index = 0; index < items.length; index++) {
-    if (!isSti(items[index])) continue;
-    const follower = items.at(index + 1);
-    if (follower !== undefined && flowOf(follower.emit) === Flow.Next && !isSti(follower)) continue;
-    const { eip, next } = items[index];
-    const interpreted = { guestEip: eip, mnemonic: 'STI', traps } as const;
-    return { ...result, items: items.slice(0, index), interpreted, closed: false, end: next };
-  }
-  return result;
+  const { items, interpreted: follower } = result;
+  const last = items.at(-1);
+  if (last === undefined || !isSti(last) || follower !== undefined) return result;
+  const interpreted = { guestEip: last.eip, mnemonic: 'STI', traps } as const;
+  return { ...result, items: items.slice(0, -1), interpreted, closed: false, end: last.next };
 }
 
 /** Decodes and plans, up to where the fragment ends. @returns undefined when not even the first instruction can be fetched */
@@ -151,11 +146,11 @@ function pollPlace({ items, end }: Scan, dead: readonly boolean[]): number {
   while (transfer < items.length && !mayLoop(items[transfer])) transfer++;
   if (transfer === items.length) transfer = -1;
   // going on from the last address to the first is going back, too
-  const first = transfer < 0 && end === 0 ? items.length - 1 : transfer;
-  for (let place = first; place >= 0; place--) {
-    // the boundary behind STI is none for interrupts
-    if (dead[place] && !isSti(items[place - 1])) return place;
-  }
+  let first = transfer < 0 && end === 0 ? items.length - 1 : transfer;
+  // the boundary behind STI is none for interrupts
+  const isShadowed = (place: number): boolean => place > 0 && isSti(items[place - 1]);
+  while (isShadowed(first)) first--;
+  for (let place = first; place >= 0; place--) if (dead[place] && !isShadowed(place)) return place;
   return first;
 }
 
@@ -242,13 +237,10 @@ export function translate(request: TranslationRequest): Fragment | undefined {
   const pollHere = (): void => emitter.poll(dead[poll], items[poll].eip);
   const loop = findLoop(items, request.maxInstructions);
   const exits = loop === undefined ? [] : emitCopies(emitter, items, loop, dead, pollHere, poll);
-  let afterSti = false;
   for (let index = 0; index < items.length; index++) {
     const item = items[index];
     if (index === poll && loop === undefined) pollHere();
     emitItem(emitter, item, dead[index + 1]);
-    if (afterSti) emitter.checkInterrupts(dead[index + 1], item.next);
-    afterSti = isSti(item);
     if (index === loop?.end) for (const at of exits) assembler.bind(at);
   }
   if (interpreted?.traps === true) emitter.trap(interpreted.guestEip);

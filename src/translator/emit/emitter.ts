@@ -331,18 +331,18 @@ export class Emitter {
   }
 
   /**
-   * IF has just been turned on: leaves with `Attention` if the interrupt controller asks for an interrupt. The controller's words are
-   * nearly always 0 where it matters, so that the flags need not be saved.
-   * @param eip of the boundary that this is
+   * IF is turned on: leaves if the interrupt controller asks for an interrupt. The controller's words are nearly always 0 where it matters,
+   * so that the flags need not be saved.
+   * @param eip of the boundary that this is @param kind how to leave
    */
-  checkInterrupts(flagsDead: boolean, eip: number): void {
+  checkInterrupts(flagsDead: boolean, eip: number, kind: LinkKind.Attention | LinkKind.Interpret): void {
     const { asm } = this;
     this.settleStack();
     if (flagsDead) {
       const out = this._testInterrupts();
       this.later(() => {
         asm.bind(out);
-        this.leave(LinkKind.Attention, eip);
+        this.leave(kind, eip);
       });
       return;
     }
@@ -367,7 +367,7 @@ export class Emitter {
       asm.bind(asm.jump(), back);
       asm.bind(out);
       this.restoreFlags();
-      this.leave(LinkKind.Attention, eip);
+      this.leave(kind, eip);
     });
   }
 

@@ -111,6 +111,15 @@ const inPlace: (emit: Emit) => Plan = (emit) => {
   return (_instruction, { cpl, virtualMask }) => (cpl === 0 && virtualMask ? emit : undefined);
 };
 
+/**
+ * With nothing waiting for IF, STI is a store: what comes later asks for attention itself, and is no earlier than the end of the shadow
+ * for all that the guest can tell. Else the interpreter runs STI and the next instruction, and has the interrupt taken behind both.
+ */
+const emitSti: Emit = (emitter) => {
+  emitter.checkInterrupts(emitter.flagsDead, emitter.eip, LinkKind.Interpret);
+  emitter.asm.setState(Word.InterruptFlag, 1);
+};
+
 const planPushf: Plan = ({ operandSize }, { cpl, virtualMask }) =>
   operandSize === 4 && (cpl !== 0 || virtualMask) ? emitPushf : undefined;
 
@@ -123,6 +132,5 @@ export const flagPlans: Partial<Record<Mnemonic, Plan>> = {
   PUSHF: planPushf,
   POPF: planPopf,
   CLI: inPlace(({ asm }) => asm.setState(Word.InterruptFlag, 0)),
-  // the front end has the interrupt controller looked at behind the next instruction
-  STI: inPlace(({ asm }) => asm.setState(Word.InterruptFlag, 1)),
+  STI: inPlace(emitSti),
 };

@@ -6,7 +6,7 @@
 import { SegmentWord, Word } from '../../vcpu/layout.js';
 import { Segment, type Instruction } from '../../x86/instruction.js';
 import { Condition, Host, segmentWord } from '../asm64.js';
-import type { TranslationRequest } from '../fragment.js';
+import { LinkKind, type TranslationRequest } from '../fragment.js';
 import type { Emit, Emitter } from './emitter.js';
 
 /** Numbers of the calls; `../../rom/calls.ts` has them all. */
@@ -43,7 +43,7 @@ function read(word: number): Operation {
 
 const enable: Operation = (emitter) => {
   emitter.asm.setState(Word.InterruptFlag, 1);
-  emitter.checkInterrupts(true, emitter.next);
+  emitter.checkInterrupts(true, emitter.next, LinkKind.Attention);
 };
 
 const disable: Operation = ({ asm }) => asm.setState(Word.InterruptFlag, 0);
