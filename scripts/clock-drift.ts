@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { Machine } from '../src/index.js';
 import { Cache } from '../src/linux/cache.js';
 import { prepareLinux } from '../src/linux/guest.js';
+import { script, wholeNumber } from './script.js';
 
 const LIMIT_MS = 100;
 /** Samples at each end of which the best one counts. */
@@ -74,8 +75,9 @@ function ends(samples: readonly Sample[], lag: (sample: Sample) => number): { fi
   };
 }
 
-const seconds = Number(process.argv[2] ?? 120);
-if (!(seconds >= 30)) throw new RangeError(`'${process.argv[2]}' is no number of seconds; 30 is the least`);
+const [seconds] = script('clock-drift', "holds a busy Linux guest's clocks against the host's")
+  .argument('[seconds]', 'how long', wholeNumber(30), 120)
+  .parse().processedArgs as [number];
 const warn = (text: string): void => void process.stderr.write(`${text}\n`);
 const guest = await prepareLinux(
   new Cache(),

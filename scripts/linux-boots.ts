@@ -7,8 +7,8 @@
  */
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { median } from './bench/timing.js';
+import { script, wholeNumber } from './script.js';
 
 /** A boot that takes longer has failed. */
 const PATIENCE_MS = 180_000;
@@ -20,21 +20,17 @@ const COMMAND = ['sh', '-c', `echo ${ANSWER}; exit ${STATUS}`];
 const romulus = fileURLToPath(new URL('../../bin/romulus.js', import.meta.url));
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
-const { values, positionals } = parseArgs({
-  options: { count: { type: 'string', default: '100' } },
-  allowPositionals: true,
-});
-const count = Number(values.count);
-if (!Number.isSafeInteger(count) || count < 1) {
-  process.stderr.write(`linux-boots: --count '${values.count}' is not possible; give a whole number of at least 1\n`);
-  process.exit(2);
-}
+const command = script('linux-boots', 'boots Linux again and again', '[options] [-- options of romulus linux]')
+  .option('--count <n>', 'boots', wholeNumber(1), 100)
+  .argument('[options...]')
+  .parse();
+const { count } = command.opts<{ count: number }>();
 
 const seconds: number[] = [];
 let failures = 0;
 for (let boot = 1; boot <= count; boot++) {
   const startMs = performance.now();
-  const guest = spawnSync(process.execPath, [romulus, 'linux', ...positionals, '--', ...COMMAND], {
+  const guest = spawnSync(process.execPath, [romulus, 'linux', ...command.args, '--', ...COMMAND], {
     encoding: 'utf8',
     timeout: PATIENCE_MS,
     killSignal: 'SIGKILL',

@@ -10,12 +10,13 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { GuestConsole } from '../test/helpers/guestConsole.js';
 import { Machine } from '../src/index.js';
+import { Option } from 'commander';
 import { engineNames, type EngineName } from '../src/options.js';
 import { loadNative, type Native } from '../src/native.js';
 import { routableSignal } from '../src/hostSignals.js';
+import { positiveNumber, script } from './script.js';
 
 const IRQ = 5;
 const SIGNAL = 'SIGRTMIN+4';
@@ -136,21 +137,14 @@ async function settle(machine: Machine, sent: number): Promise<string[]> {
   return unaccounted === 0 ? [] : [`${unaccounted} interrupts are unaccounted for`];
 }
 
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string', default: '10' },
-    rate: { type: 'string', default: '5000' },
-    engine: { type: 'string', default: 'translator' },
-  },
-});
-const minutes = Number(values.minutes);
-const rate = Number(values.rate);
-const engine = engineNames.find((name) => name === values.engine);
+const { minutes, rate, engine } = script('soak', 'Remus under a storm of signals, with processes coming and going')
+  .option('--minutes <n>', 'how long', positiveNumber, 10)
+  .option('--rate <n>', 'signals a second', positiveNumber, 5000)
+  .addOption(new Option('--engine <name>', 'what runs the guest').choices(engineNames).default('translator'))
+  .parse()
+  .opts<{ minutes: number; rate: number; engine: EngineName }>();
 const native = loadNative();
-if (!(minutes > 0) || !(rate > 0) || engine === undefined) {
-  process.stderr.write(`soak: give --minutes and --rate numbers above 0, --engine one of ${engineNames.join(', ')}\n`);
-  process.exitCode = 2;
-} else if (native === undefined) {
+if (native === undefined) {
   process.stderr.write('soak: it needs the addon; romulus doctor says why it is not there\n');
   process.exitCode = 1;
 } else {

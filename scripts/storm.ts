@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { Machine } from '../src/index.js';
 import { loadNative } from '../src/native.js';
 import { routableSignal } from '../src/hostSignals.js';
+import { script, wholeNumber } from './script.js';
 
 const IRQ = 5;
 const SIGNAL = 'SIGRTMIN+4';
@@ -13,8 +14,9 @@ const SIGNAL = 'SIGRTMIN+4';
 const guest = (name: string): string => fileURLToPath(new URL(`../guest/${name}`, import.meta.url));
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
-const count = Number(process.argv[2] ?? 1_000_000);
-if (!Number.isSafeInteger(count) || count < 1) throw new RangeError(`'${process.argv[2]}' is no number of signals`);
+const [count] = script('storm', 'sends Remus host signals as fast as the host gives them')
+  .argument('[count]', 'signals', wholeNumber(1), 1_000_000)
+  .parse().processedArgs as [number];
 const native = loadNative();
 if (!native) throw new Error('the storm needs the addon; romulus doctor says why it is not there');
 

@@ -5,7 +5,8 @@
  * Read before: nothing. Read after: `compute.ts`, `kernel.ts`, `faults.ts`, `latency.ts`, `interpreters.ts`.
  */
 import { cpus, loadavg } from 'node:os';
-import { parseArgs } from 'node:util';
+import { Option } from 'commander';
+import { script, wholeNumber } from '../script.js';
 import { measureCompute, type ComputeRow } from './compute.js';
 import { measureLoops, type LoopRow } from './interpreters.js';
 import { measureFaults, type FaultRow } from './faults.js';
@@ -19,18 +20,14 @@ const PARTS = ['compute', 'kernel', 'loops', 'faults', 'latency'];
 /** Instructions a second that were asked for. */
 const TRANSLATION_WANTED = 500_000;
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '3' },
-    json: { type: 'boolean' },
-    v86: { type: 'string' },
-    only: { type: 'string' },
-  },
-});
-const rounds = Number(values.rounds);
-if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds ${values.rounds}: give a whole number above 0`);
-const { only } = values;
-if (only !== undefined && !PARTS.includes(only)) throw new Error(`--only ${only}: give one of ${PARTS.join(', ')}`);
+const values = script('bench', 'how fast guests run, beside native programs, QEMU and v86')
+  .option('--rounds <n>', 'how often everything is measured', wholeNumber(1), 3)
+  .option('--json', 'print the result as JSON')
+  .option('--v86 <folder>', 'folder with v86 in its node_modules')
+  .addOption(new Option('--only <part>', 'measure one part').choices(PARTS))
+  .parse()
+  .opts<{ rounds: number; json?: boolean; v86?: string; only?: string }>();
+const { rounds, only } = values;
 const wants = (part: string): boolean => only === undefined || only === part;
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);

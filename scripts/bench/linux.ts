@@ -9,26 +9,24 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { Cache } from '../../src/linux/cache.js';
 import { debianFiles } from '../../src/linux/guest.js';
+import { script, wholeNumber } from '../script.js';
 import { benchInitramfs } from './linuxGuest.js';
 import { native, qemu, romulus, v86, type LinuxSystem } from './linuxSystems.js';
 import { table } from './table.js';
 import { median } from './timing.js';
 
-const { values } = parseArgs({
-  options: {
-    kernel: { type: 'string' },
-    'vmi-kernel': { type: 'string' },
-    rounds: { type: 'string', default: '3' },
-    v86: { type: 'string' },
-    only: { type: 'string', multiple: true },
-    json: { type: 'boolean' },
-  },
-});
-const rounds = Number(values.rounds);
-if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds ${values.rounds}: give a whole number above 0`);
+const values = script('bench:linux', "Linux' boot and operations in Romulus, QEMU and v86, and on the host")
+  .option('--kernel <file>', "kernel (default: Debian's, as romulus linux has cached it)")
+  .option('--vmi-kernel <file>', 'kernel that speaks VMI, in a column of its own')
+  .option('--rounds <n>', 'how often everything is measured', wholeNumber(1), 3)
+  .option('--v86 <folder>', 'folder with v86 in its node_modules')
+  .option('--only <names...>', 'columns')
+  .option('--json', 'print the result as JSON')
+  .parse()
+  .opts<{ kernel?: string; vmiKernel?: string; rounds: number; v86?: string; only?: string[]; json?: boolean }>();
+const { rounds } = values;
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const note = (text: string): void => void process.stderr.write(`${text}\n`);
@@ -85,7 +83,7 @@ try {
   const initrd = join(folder, 'initramfs');
   writeFileSync(initrd, benchInitramfs());
   const guest = { kernel: values.kernel ?? (await debianKernel()), initrd };
-  const vmi = values['vmi-kernel'];
+  const vmi = values.vmiKernel;
   const systems = [
     native,
     romulus('Romulus', guest),

@@ -11,13 +11,14 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { Option } from 'commander';
 import { tryNative } from '../../src/native.js';
 import { serialize } from '../../test/fuzz/regression.js';
 import { listing } from '../../test/vectors/disassemble.js';
 import { same, type Outcome } from '../../test/vectors/outcome.js';
 import { initialState, modeOf, type Case } from '../../test/vectors/state.js';
 import { Oracle, OracleDied } from '../record-vectors/oracle.js';
+import { positiveNumber, script, wholeNumber } from '../script.js';
 import { UNDEFINED_FLAGS, explain, type Verdict } from './explain.js';
 import { Reference, translators, type Player, type Result } from './players.js';
 import { makeProgram } from './program.js';
@@ -31,15 +32,14 @@ const MAX_LINE = 400;
 /** Differences after which looking further is of no use before they are mended. */
 const ENOUGH = 25;
 
-const { values: options } = parseArgs({
-  options: { minutes: { type: 'string' }, seed: { type: 'string' }, engines: { type: 'string', default: 'all' } },
-});
-const minutes = Number(options.minutes ?? '1');
-const run = Number(options.seed ?? Date.now() % 1_000_000);
-if (!(minutes > 0) || !Number.isInteger(run) || !['all', 'interpreter'].includes(options.engines)) {
-  process.stderr.write('fuzz: give --minutes a number above 0, --seed a whole number, --engines all or interpreter\n');
-  process.exit(2);
-}
+const options = script('fuzz', 'random programs under every engine and on the host CPU')
+  .option('--minutes <n>', 'how long', positiveNumber, 1)
+  .option('--seed <n>', 'where the random numbers begin (default: by the clock)', wholeNumber(0))
+  .addOption(new Option('--engines <which>', 'what is compared').choices(['all', 'interpreter']).default('all'))
+  .parse()
+  .opts<{ minutes: number; seed?: number; engines: string }>();
+const { minutes } = options;
+const run = options.seed ?? Date.now() % 1_000_000;
 
 const oracle = new Oracle();
 const reference = new Reference();

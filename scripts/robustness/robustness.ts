@@ -3,10 +3,10 @@
  * A host crash, a hang, an access outside guest memory or a broken state ends it with the seed of the round; `--seed S --count 1000`
  * runs that round again. Read before: `machine.ts`.
  */
-import { parseArgs } from 'node:util';
 import { HostFpu } from '../../src/machine/hostFpu.js';
 import { loadNative } from '../../src/native.js';
 import { STATE_BYTES } from '../../src/vcpu/layout.js';
+import { script, wholeNumber } from '../script.js';
 import { plainState, RandomMachine } from './machine.js';
 
 const ROUND_STRINGS = 1000;
@@ -14,13 +14,11 @@ const ROUND_STRINGS = 1000;
 const HANG_MS = 5000;
 const REPORT_MS = 30_000;
 
-const { values } = parseArgs({
-  options: { count: { type: 'string', default: '1000000' }, seed: { type: 'string', default: '1' } },
-});
-const count = Number(values.count);
-const firstSeed = Number(values.seed);
-if (!Number.isInteger(count) || count < 1) throw new Error(`--count ${values.count}: give a whole number above 0`);
-if (!Number.isInteger(firstSeed)) throw new Error(`--seed ${values.seed}: give a whole number`);
+const { count, seed: firstSeed } = script('robustness', 'random byte strings as code, in every mode')
+  .option('--count <n>', 'byte strings', wholeNumber(1), 1_000_000)
+  .option('--seed <n>', 'where the random numbers begin', wholeNumber(0), 1)
+  .parse()
+  .opts<{ count: number; seed: number }>();
 
 const native = loadNative();
 const block = native?.memoryMap(native.memoryCreate(STATE_BYTES, 'romulus-robustness'));
