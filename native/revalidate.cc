@@ -19,9 +19,6 @@ constexpr std::uint32_t kPg = 0x80000000u;
 constexpr std::uint32_t kFrameMask = ~0xfffu;
 /* Stands for CR3 while paging is off; no page-aligned value equals it. */
 constexpr std::uint32_t kUnpaged = 1;
-/* Pages of a 4 MiB entry. */
-constexpr std::uint32_t kLargePages = 0x400;
-
 enum class Fate { Keep, Protect, Drop };
 
 /* What becomes of a page that is mapped as `entry` says. */
@@ -30,7 +27,7 @@ Fate fateOf(const Translator &translator, std::uint32_t page, std::uint32_t entr
     Walk found{};
     std::uint32_t error = 0;
     return walk(translator, page << 12, write, user, false, &found, &error) == WalkResult::Ok &&
-           found.frame == (entry & kFrameMask) && found.large == ((entry & shadow::Large) != 0);
+           found.frame == (entry & kFrameMask) && !found.large;
   };
   const bool writable = (entry & shadow::Writable) != 0;
   if (maps(writable)) return Fate::Keep;
@@ -38,11 +35,12 @@ Fate fateOf(const Translator &translator, std::uint32_t page, std::uint32_t entr
   return writable && maps(false) ? Fate::Protect : Fate::Drop;
 }
 
-bool stillCode(const Translator &translator, std::uint32_t page, std::uint32_t entry, bool user) {
+bool stillCode(const Translator &translator, Window &window, std::uint32_t page, bool user) {
   Walk found{};
   std::uint32_t error = 0;
   if (walk(translator, page << 12, false, user, false, &found, &error) != WalkResult::Ok) return false;
-  return found.frame == (entry & kFrameMask);
+  if (found.large) window.largeCode[page / kRegionPages] = 1;
+  return found.frame == (window.code[page] & kFrameMask);
 }
 
 /* Carries fates out, those of neighbours that come one after the other in one system call. */
@@ -88,40 +86,60 @@ class Executor {
   std::uint32_t _count = 0;
 };
 
-void revalidatePage(Translator &translator, Window &window, Executor &executor, std::uint32_t page, bool user) {
+void revalidateCode(Translator &translator, Window &window, std::uint32_t page, bool user) {
+  if (window.code[page] != 0 && !stillCode(translator, window, page, user)) windowClearCodePage(window, page);
+}
+
+/* A page that has an entry of its own, or none. */
+void revalidatePage(Translator &translator, const Window &window, Executor &executor, std::uint32_t page, bool user) {
   const std::uint32_t entry = window.shadow[page];
-  if ((entry & shadow::Mapped) != 0) {
-    const Fate fate = fateOf(translator, page, entry, user);
-    if (fate != Fate::Keep) executor.add(page, fate);
-  }
-  const std::uint32_t code = window.code[page];
-  if (code != 0 && !stillCode(translator, page, code, user)) windowClearCodePage(window, page);
+  if ((entry & (shadow::Mapped | shadow::Large)) != shadow::Mapped) return;
+  const Fate fate = fateOf(translator, page, entry, user);
+  if (fate != Fate::Keep) executor.add(page, fate);
+}
+
+/* Whether the 4 MiB entry that maps a region is the same still. */
+bool isStillLarge(const Translator &translator, std::uint32_t region, std::uint32_t entry, bool user) {
+  Walk found{};
+  std::uint32_t error = 0;
+  const bool writable = (entry & shadow::Writable) != 0;
+  if (walk(translator, region * kRegionPages << 12, writable, user, false, &found, &error) != WalkResult::Ok) return false;
+  return found.large && found.frame == (entry & kRegionMask);
 }
 
 /* INVLPG drops all of a 4 MiB entry. */
 void revalidateAround(Translator &translator, Window &window, Executor &executor, std::uint32_t page, bool user) {
-  if ((window.shadow[page] & shadow::Large) == 0) {
+  const std::uint32_t region = page / kRegionPages;
+  const std::uint32_t entry = window.large[region];
+  if (entry == 0) {
     revalidatePage(translator, window, executor, page, user);
+  } else if (!isStillLarge(translator, region, entry, user)) {
+    windowDropRegion(translator, window, region);
+  }
+  if (window.largeCode[region] == 0) {
+    revalidateCode(translator, window, page, user);
     return;
   }
-  const std::uint32_t first = page & ~(kLargePages - 1);
-  for (std::uint32_t other = first; other < first + kLargePages; other++) {
-    revalidatePage(translator, window, executor, other, user);
-  }
+  for (std::uint32_t at = 0; at < kRegionPages; at++) revalidateCode(translator, window, region * kRegionPages + at, user);
 }
 
-/* Leaves in the log only the pages that are mapped still. */
-void compactLog(Window &window) {
+void revalidateLog(Translator &translator, Window &window, PageLog &log, bool user) {
+  Executor executor(translator, window);
+  for (std::uint32_t at = 0; at < log.count; at++) revalidatePage(translator, window, executor, log.pages[at], user);
+}
+
+/* Leaves in a log only the pages that are mapped still. */
+void compactLog(Window &window, PageLog &log, std::uint32_t logged) {
   std::uint32_t kept = 0;
-  for (std::uint32_t index = 0; index < window.mapped.count; index++) {
-    const std::uint32_t page = window.mapped.pages[index];
+  for (std::uint32_t index = 0; index < log.count; index++) {
+    const std::uint32_t page = log.pages[index];
     if ((window.shadow[page] & shadow::Mapped) != 0) {
-      window.mapped.pages[kept++] = page;
+      log.pages[kept++] = page;
     } else {
-      window.shadow[page] = 0;
+      window.shadow[page] &= ~logged;
     }
   }
-  window.mapped.count = kept;
+  log.count = kept;
 }
 
 bool isUser(const Translator &translator) { return *word32(translator.state, word::Cpl) == 3; }
@@ -133,22 +151,31 @@ std::uint32_t windowSpace(const Translator &translator) {
   return static_cast<std::uint32_t>(*word32(translator.state, word::Cr3)) & kFrameMask;
 }
 
-void windowRevalidate(Translator &translator, unsigned index, bool user) {
+void windowRevalidate(Translator &translator, unsigned index, bool user, bool sparesGlobal) {
   Window &window = translator.windows[index];
   if (window.base == nullptr) return;
-  window.pendingCount = 0;
-  {
-    Executor executor(translator, window);
-    for (std::uint32_t at = 0; at < window.mapped.count; at++) {
-      revalidatePage(translator, window, executor, window.mapped.pages[at], user);
-    }
+  if (sparesGlobal) {
+    windowSettle(translator, window, user);
+  } else {
+    window.pendingCount = 0;
   }
-  compactLog(window);
+  /* From the last to the first, as one that is dropped leaves its place to the last. */
+  for (std::uint32_t at = window.regionCount; at-- > 0;) {
+    const std::uint32_t region = window.regions[at];
+    const std::uint32_t entry = window.large[region];
+    if (sparesGlobal && (entry & shadow::Global) != 0) continue;
+    if (!isStillLarge(translator, region, entry, user)) windowDropRegion(translator, window, region);
+  }
+  revalidateLog(translator, window, window.mapped, user);
+  compactLog(window, window.mapped, shadow::Logged);
+  if (!sparesGlobal) {
+    revalidateLog(translator, window, window.global, user);
+    compactLog(window, window.global, shadow::LoggedGlobal);
+  }
   std::uint32_t kept = 0;
   for (std::uint32_t at = 0; at < window.coded.count; at++) {
     const std::uint32_t page = window.coded.pages[at];
-    const std::uint32_t code = window.code[page];
-    if (code != 0 && !stillCode(translator, page, code, user)) windowClearCodePage(window, page);
+    if (!sparesGlobal || (window.code[page] & code::Global) == 0) revalidateCode(translator, window, page, user);
     if (window.code[page] != 0) window.coded.pages[kept++] = page;
   }
   window.coded.count = kept;
@@ -156,9 +183,11 @@ void windowRevalidate(Translator &translator, unsigned index, bool user) {
 
 void windowsInvalidatePage(Translator &translator, std::uint32_t linear) {
   const std::uint32_t page = linear >> 12;
+  const std::uint32_t region = page / kRegionPages;
   for (unsigned index = 0; index < kMaxWindows; index++) {
     Window &window = translator.windows[index];
-    if (window.base == nullptr || ((window.shadow[page] & shadow::Mapped) == 0 && window.code[page] == 0)) continue;
+    if (window.base == nullptr) continue;
+    if ((window.shadow[page] & shadow::Mapped) == 0 && window.code[page] == 0 && (window.large[region] | window.largeCode[region]) == 0) continue;
     if (index == translator.current && translator.space == windowSpace(translator)) {
       Executor executor(translator, window);
       revalidateAround(translator, window, executor, page, isUser(translator));
@@ -170,11 +199,10 @@ void windowsInvalidatePage(Translator &translator, std::uint32_t linear) {
   }
 }
 
-void windowSettle(Translator &translator, Window &window) {
+void windowSettle(Translator &translator, Window &window, bool user) {
   if (window.pendingCount == 0) return;
-  const bool user = isUser(translator);
   if (window.pendingCount > kMaxPending) {
-    windowRevalidate(translator, static_cast<unsigned>(&window - translator.windows), user);
+    windowRevalidate(translator, static_cast<unsigned>(&window - translator.windows), user, false);
     return;
   }
   std::uint32_t *end = window.pending + window.pendingCount;

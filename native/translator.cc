@@ -210,7 +210,7 @@ void translatorEnter(Translator &translator) {
   }
   if (install != 0) {
     const auto next = static_cast<std::uint32_t>(*word32(translator.state, word::XlateInstallNext));
-    windowInstall(window, static_cast<std::uint32_t>(*word32(translator.state, word::NextEip)), install, next, entry);
+    windowInstall(translator, window, static_cast<std::uint32_t>(*word32(translator.state, word::NextEip)), install, next, entry);
   }
   for (;;) {
     const auto base = reinterpret_cast<std::uint64_t>(translator.windows[translator.current].base);

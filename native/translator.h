@@ -25,6 +25,12 @@ constexpr unsigned kMaxTranslators = 64;
 constexpr unsigned kMaxWindows = 16;
 constexpr std::uint32_t kPageBytes = 4096;
 constexpr std::uint32_t kLinearPages = 1u << 20;
+/* Linear memory in pieces that one entry of a page directory maps. */
+constexpr std::uint32_t kRegionPages = 0x400;
+constexpr std::uint32_t kRegions = kLinearPages / kRegionPages;
+constexpr std::uint32_t kRegionMask = ~(kRegionPages * kPageBytes - 1);
+/* Host mappings that a page in a window may cost: its own, and the gap behind it. */
+constexpr std::uint32_t kMappingsPerPage = 2;
 /* Pages that a window remembers one by one to be looked at; beyond it is cheaper to look at all of them. */
 constexpr std::uint32_t kMaxPending = 1024;
 
@@ -32,11 +38,22 @@ constexpr std::uint32_t kMaxPending = 1024;
 namespace shadow {
 constexpr std::uint32_t Mapped = 1;
 constexpr std::uint32_t Writable = 2;
-/* Comes from a 4 MiB entry, which INVLPG drops as a whole. */
+/* Lies in a region that one 4 MiB entry maps, and is an exception in it. */
 constexpr std::uint32_t Large = 4;
-/* Stands in the window's log. */
+/* Stands in the window's logs: `mapped`, `global`. */
 constexpr std::uint32_t Logged = 8;
+constexpr std::uint32_t LoggedGlobal = 0x10;
+constexpr std::uint32_t AnyLog = Logged | LoggedGlobal;
+/* In `Window::large` only: a flush that spares global entries spares it. */
+constexpr std::uint32_t Global = 0x20;
 }  // namespace shadow
+
+/* Bits of `Window::code` below the frame. */
+namespace code {
+constexpr std::uint32_t Present = 1;
+/* Mapped by a global entry. */
+constexpr std::uint32_t Global = 2;
+}  // namespace code
 
 /* Linear pages that may have an entry in a table of 2^20, so that all of them can be visited. */
 struct PageLog {
@@ -49,12 +66,23 @@ struct Window {
   char *base = nullptr;
   /* Jump table: per byte of linear address the code buffer's offset of the fragment for it, 0 = none. */
   std::uint32_t *table = nullptr;
-  /* Per linear page: physical frame | bits of `shadow`, 0 = not mapped. */
+  /*
+   * Per linear page: physical frame | bits of `shadow`, 0 = not mapped. Pages of a region that a 4 MiB entry maps have entries here only
+   * where they are not mapped as the whole is: code pages, mostly.
+   */
   std::uint32_t *shadow = nullptr;
+  /* Pages in `shadow`, those of global entries apart, as most flushes leave them alone. */
   PageLog mapped;
-  /* Per linear page with entries in the jump table: physical frame of the code | 1. */
+  PageLog global;
+  /* Per region: physical frame of the 4 MiB entry that it is mapped by | bits of `shadow`, else 0; and the list of those that are not 0. */
+  std::uint32_t large[kRegions] = {};
+  std::uint16_t regions[kRegions] = {};
+  std::uint32_t regionCount = 0;
+  /* Per linear page with entries in the jump table: physical frame of the code | bits of `code`. */
   std::uint32_t *code = nullptr;
   PageLog coded;
+  /* Per region: 1 when there may be such pages in it that a 4 MiB entry mapped. */
+  std::uint8_t largeCode[kRegions] = {};
   /* Linear pages whose translation may have changed since the window was current; with more than `kMaxPending` all of them may have. */
   std::uint32_t pending[kMaxPending];
   std::uint32_t pendingCount = 0;
@@ -141,8 +169,11 @@ void locateFault(Translator &translator);
  */
 bool reflectFault(Translator &translator);
 
-/* Walks the page tables again for every page and drops those whose translation has changed: what a flush of the TLB amounts to. */
-void windowRevalidate(Translator &translator, unsigned index, bool user);
+/*
+ * Walks the page tables again for every page, or with `sparesGlobal` every page but global ones, and drops those whose translation has
+ * changed: what a flush of the TLB amounts to.
+ */
+void windowRevalidate(Translator &translator, unsigned index, bool user, bool sparesGlobal);
 
 /*
  * The same for one page (INVLPG), or for all of its 4 MiB region where that is mapped by one entry, in all windows: at once in the current
@@ -150,8 +181,8 @@ void windowRevalidate(Translator &translator, unsigned index, bool user);
  */
 void windowsInvalidatePage(Translator &translator, std::uint32_t linear);
 
-/* Looks at the pages of the window that becomes current, at the vCPU's privilege, that windowsInvalidatePage() has left for that. */
-void windowSettle(Translator &translator, Window &window);
+/* Looks at the pages of a window, one of this privilege and of the current address space, that windowsInvalidatePage() has left for that. */
+void windowSettle(Translator &translator, Window &window, bool user);
 
 /* The address space that CR0 and CR3 name: the page directory, or a value of its own while paging is off. */
 std::uint32_t windowSpace(const Translator &translator);
@@ -175,13 +206,25 @@ void windowsDropAllCode(Translator &translator);
  * Enters a fragment into the jump table; `frame` is the physical address of its page | 1, `next` that of the linear page behind when its
  * instruction crosses into it, else 0.
  */
-void windowInstall(Window &window, std::uint32_t eip, std::uint32_t frame, std::uint32_t next, std::uint32_t offset);
+void windowInstall(const Translator &translator, Window &window, std::uint32_t eip, std::uint32_t frame, std::uint32_t next, std::uint32_t offset);
 
 /* Gives all of a window back to the host. */
 void windowDestroy(Window &window);
 
-/* Unmaps neighbouring pages. */
+/* Unmaps neighbouring pages: none of a region that a 4 MiB entry maps, or all. */
 void windowUnmap(Translator &translator, Window &window, std::uint32_t first, std::uint32_t count);
+
+/* Unmaps a region, whatever maps it. */
+void windowDropRegion(Translator &translator, Window &window, std::uint32_t region);
+
+/* Forgets that a region is mapped by a 4 MiB entry; for who unmaps it. */
+void windowForgetRegion(Window &window, std::uint32_t region);
+
+/* Enters a page into the shadow and into the log that it belongs to. */
+void windowNote(Window &window, std::uint32_t page, std::uint32_t entry, bool global);
+
+/* Counts anew what `mappings` is the upper bound of: neighbours share mappings, and what has been dropped has none. */
+void windowsCount(Translator &translator);
 
 /* Host address of a linear page. */
 char *windowHost(const Window &window, std::uint32_t page);
@@ -197,6 +240,10 @@ struct Walk {
   bool writable;
   bool dirty;
   bool large;
+  /* The entry is global, and CR4.PGE lets it be. */
+  bool global;
+  /* The entry of the page table, among its neighbours; null for 4 MiB pages and without paging. */
+  const std::uint32_t *entry;
 };
 
 enum class WalkResult {

@@ -91,12 +91,12 @@ Napi::Value select(const Napi::CallbackInfo &info) {
   return result(info, windowSelect(*translator, window, twin));
 }
 
-/* windowRevalidate(slot, window, user): 0 or errno */
+/* windowRevalidate(slot, window, user, sparesGlobal): 0 or errno */
 Napi::Value revalidate(const Napi::CallbackInfo &info) {
   Translator *translator = named(info);
   const std::uint32_t window = unsignedAt(info, 1);
   if (translator == nullptr || window >= kMaxWindows) return result(info, -EBADF);
-  windowRevalidate(*translator, window, unsignedAt(info, 2) != 0);
+  windowRevalidate(*translator, window, unsignedAt(info, 2) != 0, unsignedAt(info, 3) != 0);
   return result(info, 0);
 }
 
@@ -156,7 +156,7 @@ Napi::Value usage(const Napi::CallbackInfo &info) {
   double pages = 0;
   double codePages = 0;
   for (const Window &window : translator->windows) {
-    pages += window.mapped.count;
+    pages += window.mapped.count + window.global.count + double{kRegionPages} * window.regionCount;
     codePages += window.coded.count;
   }
   Napi::Object counts = Napi::Object::New(info.Env());

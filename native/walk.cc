@@ -13,6 +13,7 @@ namespace {
 constexpr std::uint32_t kPg = 0x80000000u;
 constexpr std::uint32_t kWp = 0x00010000u;
 constexpr std::uint32_t kPse = 0x10u;
+constexpr std::uint32_t kPge = 0x80u;
 
 constexpr std::uint32_t kPresent = 0x01;
 constexpr std::uint32_t kWritable = 0x02;
@@ -20,6 +21,7 @@ constexpr std::uint32_t kUser = 0x04;
 constexpr std::uint32_t kAccessed = 0x20;
 constexpr std::uint32_t kDirty = 0x40;
 constexpr std::uint32_t kLarge = 0x80;
+constexpr std::uint32_t kGlobal = 0x100;
 constexpr std::uint32_t kLargeReserved = 0x3ff000;
 
 constexpr std::uint32_t kFaultPresent = 1;
@@ -46,7 +48,7 @@ WalkResult walk(const Translator &translator, std::uint32_t linear, bool write, 
   void *state = translator.state;
   const auto cr0 = static_cast<std::uint32_t>(*word32(state, word::Cr0));
   if ((cr0 & kPg) == 0) {
-    *found = Walk{linear & ~0xfffu, true, true, false};
+    *found = Walk{linear & ~0xfffu, true, true, false, false, nullptr};
     return WalkResult::Ok;
   }
   const auto cr3 = static_cast<std::uint32_t>(*word32(state, word::Cr3));
@@ -102,7 +104,8 @@ WalkResult walk(const Translator &translator, std::uint32_t linear, bool write, 
     if (directoryLacks && !setBits(translator, directoryEntry, directoryPhys, kAccessed)) return WalkResult::Slow;
     if (leafLacks && !setBits(translator, leafEntry, leafPhys, wanted)) return WalkResult::Slow;
   }
-  *found = Walk{frame, writable, (*leafEntry & kDirty) != 0, large};
+  *found = Walk{frame, writable, (*leafEntry & kDirty) != 0, large, (*leafEntry & kGlobal) != 0 && (cr4 & kPge) != 0,
+                large ? nullptr : leafEntry};
   return WalkResult::Ok;
 }
 

@@ -1,11 +1,11 @@
 /*
- * Windows: reserving them, mapping pages into them and taking them out. The functions that the fault handler
- * calls (windowMap, windowUnmap and what they use) are async-signal-safe: mmap and mprotect are plain system calls, and the
- * tables they keep belong to the one thread that runs the guest, which is never inside the other functions when it faults.
- * Read before: translator.h, walk.cc. Read after: revalidate.cc, fault.cc.
+ * Windows: reserving them, and taking pages out of them. The functions that the fault handler calls (windowUnmap, windowNote, windowsCount)
+ * are async-signal-safe: mmap and mprotect are plain system calls, and the tables they keep belong to the one thread that runs the
+ * guest, which is never inside the other functions when it faults. Read before: translator.h, walk.cc. Read after: map.cc, revalidate.cc.
  */
 #include <cerrno>
 #include <cstring>
+#include <initializer_list>
 #include <sys/mman.h>
 
 #include "state.h"
@@ -27,16 +27,6 @@ constexpr std::uint64_t kShadowBytes = std::uint64_t{kLinearPages} * 4;
 
 /* Instructions this near to the end of a page may cross into the next: those of the longest one but its last byte. */
 constexpr std::uint32_t kCrossingBytes = 14;
-
-/*
- * Pages that one fault may map when their frames are contiguous: an aligned group of this many. Runs up to the second number are made present
- * at once; in longer ones the host does that as they are touched, some pages at a time, so that the guest's memory is not all taken up.
- */
-constexpr std::uint32_t kRunPages = 64;
-constexpr std::uint32_t kPresentPages = 16;
-
-/* Host mappings that a page in a window may cost: its own, and the gap behind it. */
-constexpr std::uint32_t kMappingsPerPage = 2;
 
 void *reserve(std::uint64_t bytes, int protection) {
   return mmap(nullptr, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -71,18 +61,16 @@ int createWindow(Window &window) {
   window.table = reserveTable(kTableBytes);
   window.shadow = reserveTable(kShadowBytes);
   window.mapped.pages = reserveTable(kShadowBytes);
+  window.global.pages = reserveTable(kShadowBytes);
   window.code = reserveTable(kShadowBytes);
   window.coded.pages = reserveTable(kShadowBytes);
   if (window.base != nullptr && window.table != nullptr && window.shadow != nullptr && window.mapped.pages != nullptr &&
-      window.code != nullptr && window.coded.pages != nullptr) {
+      window.global.pages != nullptr && window.code != nullptr && window.coded.pages != nullptr) {
     return 0;
   }
   windowDestroy(window);
   return -ENOMEM;
 }
-
-/* What is dropped when there is no room to drop less: as much as one 4 MiB entry maps. */
-constexpr std::uint32_t kGroupPages = 0x400;
 
 /* Takes pages out of the address space; the reservation stays. */
 bool unmapRange(Translator &translator, const Window &window, std::uint32_t page, std::uint32_t count) {
@@ -92,8 +80,18 @@ bool unmapRange(Translator &translator, const Window &window, std::uint32_t page
 }
 
 /* Notes that a page has code in the jump table; `frame` as in `windowInstall`. */
-void noteCode(Window &window, std::uint32_t page, std::uint32_t frame) {
-  if (window.code[page] == frame) return;
+void noteCode(const Translator &translator, Window &window, std::uint32_t page, std::uint32_t frame) {
+  Walk found{};
+  std::uint32_t error = 0;
+  const bool user = *word32(translator.state, word::Cpl) == 3;
+  if (walk(translator, page << 12, false, user, false, &found, &error) == WalkResult::Ok) {
+    if (found.large) window.largeCode[page / kRegionPages] = 1;
+    if (found.global) frame |= code::Global;
+  }
+  if (((window.code[page] ^ frame) & ~code::Global) == 0) {
+    window.code[page] = frame;
+    return;
+  }
   if (window.code[page] != 0) {
     windowClearCodePage(window, page);
   } else {
@@ -119,24 +117,37 @@ void clearCode(Window &window) {
     }
   }
   window.coded.count = 0;
+  std::memset(window.largeCode, 0, sizeof window.largeCode);
 }
 
-void note(Window &window, std::uint32_t page, std::uint32_t entry) {
-  if ((window.shadow[page] & shadow::Logged) == 0) window.mapped.pages[window.mapped.count++] = page;
-  window.shadow[page] = entry | shadow::Logged;
-}
-
-/*
- * Counts anew what `mappings` is the upper bound of: neighbours share mappings, and what has been dropped has none. Safe: it reads tables that
- * only this thread uses.
- */
-void countMappings(Translator &translator) {
-  translator.mappings = kMaxWindows;
-  for (const Window &window : translator.windows) {
-    for (std::uint32_t at = 0; at < window.mapped.count; at++) {
-      if ((window.shadow[window.mapped.pages[at]] & shadow::Mapped) != 0) translator.mappings += kMappingsPerPage;
-    }
+/* Takes a page of a region that one entry maps out of what may be written; what is no memory there stays out. */
+void protectInRegion(Translator &translator, Window &window, std::uint32_t page, std::uint32_t frame) {
+  if ((window.shadow[page] & (shadow::Mapped | shadow::Writable)) == shadow::Mapped) return;
+  translator.mappings += kMappingsPerPage;
+  void *host = mmap(windowHost(window, page), kPageBytes, PROT_READ, MAP_SHARED | MAP_FIXED, translator.ram->fd, static_cast<off_t>(frame));
+  if (host == MAP_FAILED) {
+    windowDropRegion(translator, window, page / kRegionPages);
+  } else {
+    windowNote(window, page, frame | shadow::Mapped | shadow::Large, false);
   }
+}
+
+/* The same for a page of an entry of its own. */
+void protectPage(Translator &translator, Window &window, std::uint32_t page, std::uint32_t frame) {
+  const std::uint32_t entry = window.shadow[page];
+  constexpr std::uint32_t mask = ~0xfffu | shadow::Mapped | shadow::Writable | shadow::Large;
+  if ((entry & mask) != (frame | shadow::Mapped | shadow::Writable)) return;
+  translator.mappings += kMappingsPerPage;
+  if (mprotect(windowHost(window, page), kPageBytes, PROT_READ) == 0) {
+    window.shadow[page] = entry & ~shadow::Writable;
+  } else {
+    windowUnmap(translator, window, page, 1);
+  }
+}
+
+void forgetLog(Window &window, PageLog &log) {
+  for (std::uint32_t at = 0; at < log.count; at++) window.shadow[log.pages[at]] = 0;
+  log.count = 0;
 }
 
 }  // namespace
@@ -155,6 +166,7 @@ void windowDestroy(Window &window) {
   release(window.table, kTableBytes);
   release(window.shadow, kShadowBytes);
   release(window.mapped.pages, kShadowBytes);
+  release(window.global.pages, kShadowBytes);
   release(window.code, kShadowBytes);
   release(window.coded.pages, kShadowBytes);
   window = Window{};
@@ -165,7 +177,7 @@ void windowSwap(Translator &translator) {
   translator.current = static_cast<unsigned>(translator.twin);
   translator.twin = other;
   Window &window = translator.windows[translator.current];
-  windowSettle(translator, window);
+  windowSettle(translator, window, *word32(translator.state, word::Cpl) == 3);
   store64(translator.state, word::WindowBase, reinterpret_cast<std::uint64_t>(window.base));
   store64(translator.state, word::JumpTable, reinterpret_cast<std::uint64_t>(window.table));
 }
@@ -178,7 +190,7 @@ int windowSelect(Translator &translator, unsigned index, int twin) {
   }
   translator.current = index;
   translator.space = windowSpace(translator);
-  windowSettle(translator, window);
+  windowSettle(translator, window, *word32(translator.state, word::Cpl) == 3);
   translator.twin = twin >= 0 && translator.windows[twin].base != nullptr ? twin : -1;
   store64(translator.state, word::WindowBase, reinterpret_cast<std::uint64_t>(window.base));
   store64(translator.state, word::JumpTable, reinterpret_cast<std::uint64_t>(window.table));
@@ -188,9 +200,11 @@ int windowSelect(Translator &translator, unsigned index, int twin) {
 void windowClear(Translator &translator, unsigned index, bool code) {
   Window &window = translator.windows[index];
   if (window.base == nullptr) return;
-  if (window.mapped.count != 0) unmapRange(translator, window, 0, kLinearPages);
-  for (std::uint32_t at = 0; at < window.mapped.count; at++) window.shadow[window.mapped.pages[at]] = 0;
-  window.mapped.count = 0;
+  if (window.mapped.count + window.global.count + window.regionCount != 0) unmapRange(translator, window, 0, kLinearPages);
+  forgetLog(window, window.mapped);
+  forgetLog(window, window.global);
+  for (std::uint32_t at = 0; at < window.regionCount; at++) window.large[window.regions[at]] = 0;
+  window.regionCount = 0;
   if (!code) return;
   clearCode(window);
   window.pendingCount = 0;
@@ -207,17 +221,14 @@ void windowsDropAllCode(Translator &translator) {
 
 void windowsProtect(Translator &translator, std::uint32_t frame) {
   for (Window &window : translator.windows) {
-    for (std::uint32_t at = 0; at < window.mapped.count; at++) {
-      const std::uint32_t page = window.mapped.pages[at];
-      const std::uint32_t entry = window.shadow[page];
-      constexpr std::uint32_t mask = ~0xfffu | shadow::Mapped | shadow::Writable;
-      if ((entry & mask) != (frame | shadow::Mapped | shadow::Writable)) continue;
-      translator.mappings += 2;
-      if (mprotect(windowHost(window, page), kPageBytes, PROT_READ) == 0) {
-        window.shadow[page] = entry & ~shadow::Writable;
-      } else {
-        windowUnmap(translator, window, page, 1);
-      }
+    for (std::uint32_t at = 0; at < window.regionCount; at++) {
+      const std::uint32_t region = window.regions[at];
+      const std::uint32_t entry = window.large[region];
+      if ((entry & shadow::Writable) == 0 || ((entry ^ frame) & kRegionMask) != 0) continue;
+      protectInRegion(translator, window, region * kRegionPages + ((frame & ~kRegionMask) >> 12), frame);
+    }
+    for (const PageLog *log : {&window.mapped, &window.global}) {
+      for (std::uint32_t at = 0; at < log->count; at++) protectPage(translator, window, log->pages[at], frame);
     }
   }
 }
@@ -227,99 +238,73 @@ void windowsDropCode(Translator &translator, std::uint32_t frame) {
     std::uint32_t kept = 0;
     for (std::uint32_t at = 0; at < window.coded.count; at++) {
       const std::uint32_t page = window.coded.pages[at];
-      if (window.code[page] == (frame | 1)) windowClearCodePage(window, page);
+      if ((window.code[page] & ~code::Global) == (frame | code::Present)) windowClearCodePage(window, page);
       if (window.code[page] != 0) window.coded.pages[kept++] = page;
     }
     window.coded.count = kept;
   }
 }
 
-/* Safe: one system call, or two; the shadow entries keep their places in the log. */
-void windowUnmap(Translator &translator, Window &window, std::uint32_t first, std::uint32_t count) {
-  if (!unmapRange(translator, window, first, count)) {
-    /* No room for one mapping more: dropping whole groups needs none, as it frees what it splits. */
-    const std::uint32_t end = (first + count + kGroupPages - 1) & ~(kGroupPages - 1);
-    first &= ~(kGroupPages - 1);
-    count = end - first;
-    unmapRange(translator, window, first, count);
+/* Safe: tables that only this thread uses. */
+void windowNote(Window &window, std::uint32_t page, std::uint32_t entry, bool global) {
+  const std::uint32_t logged = window.shadow[page] & shadow::AnyLog;
+  const std::uint32_t wanted = global ? shadow::LoggedGlobal : shadow::Logged;
+  if ((logged & wanted) == 0) {
+    PageLog &log = global ? window.global : window.mapped;
+    log.pages[log.count++] = page;
   }
-  for (std::uint32_t page = first; page < first + count; page++) window.shadow[page] &= shadow::Logged;
+  window.shadow[page] = entry | logged | wanted;
 }
 
-void windowInstall(Window &window, std::uint32_t eip, std::uint32_t frame, std::uint32_t next, std::uint32_t offset) {
+/* Safe: it reads tables that only this thread uses. */
+void windowsCount(Translator &translator) {
+  translator.mappings = kMaxWindows;
+  for (const Window &window : translator.windows) {
+    translator.mappings += kMappingsPerPage * window.regionCount;
+    for (const PageLog *log : {&window.mapped, &window.global}) {
+      for (std::uint32_t at = 0; at < log->count; at++) {
+        if ((window.shadow[log->pages[at]] & shadow::Mapped) != 0) translator.mappings += kMappingsPerPage;
+      }
+    }
+  }
+}
+
+/* Safe: one system call, or two; the shadow entries keep their places in the logs. */
+void windowUnmap(Translator &translator, Window &window, std::uint32_t first, std::uint32_t count) {
+  if (!unmapRange(translator, window, first, count)) {
+    /* No room for one mapping more: dropping whole regions needs none, as it frees what it splits. */
+    const std::uint32_t end = (first + count + kRegionPages - 1) & ~(kRegionPages - 1);
+    first &= ~(kRegionPages - 1);
+    count = end - first;
+    unmapRange(translator, window, first, count);
+    for (std::uint32_t region = first / kRegionPages; region < end / kRegionPages; region++) windowForgetRegion(window, region);
+  }
+  for (std::uint32_t page = first; page < first + count; page++) window.shadow[page] &= shadow::AnyLog;
+}
+
+/* Safe: tables that only this thread uses. */
+void windowForgetRegion(Window &window, std::uint32_t region) {
+  if (window.large[region] == 0) return;
+  window.large[region] = 0;
+  std::uint32_t at = 0;
+  while (window.regions[at] != region) at++;
+  window.regions[at] = window.regions[--window.regionCount];
+}
+
+/* Safe: as windowUnmap(). */
+void windowDropRegion(Translator &translator, Window &window, std::uint32_t region) {
+  windowForgetRegion(window, region);
+  windowUnmap(translator, window, region * kRegionPages, kRegionPages);
+}
+
+void windowInstall(const Translator &translator, Window &window, std::uint32_t eip, std::uint32_t frame, std::uint32_t next, std::uint32_t offset) {
   const std::uint32_t page = eip >> 12;
   if (next != 0) {
     if (page + 1 == kLinearPages) return;
-    noteCode(window, page + 1, next);
+    noteCode(translator, window, page + 1, next);
   }
-  noteCode(window, page, frame);
+  noteCode(translator, window, page, frame);
   window.table[eip] = offset;
-}
-
-/* Safe: walk() and mmap(), and tables that only this thread uses. */
-MapResult windowMap(Translator &translator, std::uint32_t linear, bool write, bool user, std::uint32_t *faultError) {
-  Window &window = translator.windows[translator.current];
-  Walk found{};
-  switch (walk(translator, linear, write, user, true, &found, faultError)) {
-    case WalkResult::Fault:
-      return MapResult::Fault;
-    case WalkResult::Slow:
-      return MapResult::Slow;
-    case WalkResult::Ok:
-      break;
-  }
-  const std::uint8_t direct = translator.direct[found.frame >> 12];
-  if ((direct & direct::Read) == 0 || (write && (direct & direct::Write) == 0)) return MapResult::Slow;
-  const auto mayWrite = [](const Walk &page, std::uint8_t bits) { return page.writable && page.dirty && (bits & direct::Write) != 0; };
-  const bool writable = mayWrite(found, direct);
-  const std::uint32_t page = linear >> 12;
-  const std::uint32_t old = window.shadow[page];
-  const std::uint32_t bits = shadow::Mapped | (writable ? shadow::Writable : 0) | (found.large ? shadow::Large : 0);
-  /* It is mapped the way it should be and faults all the same: not for this function to understand. */
-  if (((old ^ (found.frame | bits)) & ~shadow::Logged) == 0) return MapResult::Slow;
-  if (translator.mappings + kMappingsPerPage > translator.maxMappings) {
-    countMappings(translator);
-    /* With hardly any room left it would be counted anew all the time. */
-    if (translator.mappings + translator.maxMappings / 8 > translator.maxMappings) {
-      store32(translator.state, word::WindowFull, 1);
-      return MapResult::Slow;
-    }
-  }
-
-  /* Neighbours that would be mapped the same way, with nothing left to set in their page tables, come along. */
-  const auto joins = [&](std::uint32_t other) {
-    if ((window.shadow[other] & shadow::Mapped) != 0) return false;
-    const std::uint32_t frame = found.frame + ((other - page) << 12);
-    const std::uint8_t otherDirect = translator.direct[frame >> 12];
-    if ((otherDirect & direct::Read) == 0) return false;
-    Walk neighbour{};
-    std::uint32_t error = 0;
-    if (walk(translator, other << 12, false, user, false, &neighbour, &error) != WalkResult::Ok) return false;
-    return neighbour.frame == frame && neighbour.large == found.large && mayWrite(neighbour, otherDirect) == writable;
-  };
-  std::uint32_t first = page;
-  std::uint32_t last = page;
-  if ((old & shadow::Mapped) == 0) {
-    const std::uint32_t groupFirst = page & ~(kRunPages - 1);
-    const std::uint32_t groupLast = groupFirst + kRunPages - 1;
-    while (first > groupFirst && joins(first - 1)) first--;
-    while (last < groupLast && joins(last + 1)) last++;
-  }
-  const std::uint32_t firstFrame = found.frame - ((page - first) << 12);
-  const int protection = PROT_READ | (writable ? PROT_WRITE : 0);
-  const std::uint64_t bytes = std::uint64_t{last - first + 1} * kPageBytes;
-  translator.mappings += kMappingsPerPage;
-  const int present = last - first < kPresentPages ? MAP_POPULATE : 0;
-  if (mmap(windowHost(window, first), bytes, protection, MAP_SHARED | MAP_FIXED | present, translator.ram->fd,
-           static_cast<off_t>(firstFrame)) == MAP_FAILED) {
-    store32(translator.state, word::WindowFull, 1);
-    return MapResult::Slow;
-  }
-  for (std::uint32_t other = first; other <= last; other++) {
-    note(window, other, (found.frame + ((other - page) << 12)) | bits);
-  }
-  add64(translator.state, word::WindowFaults, 1);
-  return MapResult::Mapped;
 }
 
 }  // namespace romulus

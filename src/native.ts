@@ -59,7 +59,7 @@ interface Addon {
   xlateUsage(slot: number): TranslatorUsage | number;
   xlateLive(): number;
   windowSelect(slot: number, window: number, twin: number): number;
-  windowRevalidate(slot: number, window: number, user: number): number;
+  windowRevalidate(slot: number, window: number, user: number, sparesGlobal: number): number;
   windowsInvalidatePage(slot: number, linear: number): number;
   windowClear(slot: number, window: number): number;
   windowsClear(slot: number): number;
@@ -367,7 +367,8 @@ export class Native {
       side,
       enter,
       select: (window, twin) => void check('window', addon.windowSelect(slot, window, twin)),
-      revalidate: (window, user) => void check('window', addon.windowRevalidate(slot, window, user ? 1 : 0)),
+      revalidate: (window, user, sparesGlobal) =>
+        void check('window', addon.windowRevalidate(slot, window, user ? 1 : 0, sparesGlobal ? 1 : 0)),
       invalidatePage: (linear) => void check('windows', addon.windowsInvalidatePage(slot, linear)),
       clear: (window) => void check('window', addon.windowClear(slot, window)),
       clearAll: () => void check('windows', addon.windowsClear(slot)),

@@ -79,8 +79,9 @@ function alignmentOf(sizeBytes: number): number {
 /** Who keeps translations of its own outside the TLB (the translator's windows) and has to drop them when the TLB does. */
 export interface FlushListener {
   flushPage(linear: number): void;
-  /** @param isSwitch CR3 was loaded */
-  flushAll(isSwitch: boolean): void;
+  flushAll(): void;
+  /** CR3 was loaded: all but global translations. */
+  flushSwitch(): void;
   /** All of the current address space but its global pages. */
   flushSpace(): void;
   /** A page-table entry has changed that may map another address space (VMI's SetPxE and its kin). */
@@ -365,7 +366,7 @@ export class Mmu {
     for (let i = 0; i < this._listedCount; i++) tlb[listed[i]] = 0;
     this._listedCount = 0;
     this._large.fill(0);
-    this.flushListener?.flushAll(false);
+    this.flushListener?.flushAll();
     this.onFlush();
   }
 
@@ -383,7 +384,7 @@ export class Mmu {
       else tlb[page] = 0;
     }
     this._listedCount = kept;
-    if (isSwitch) this.flushListener?.flushAll(true);
+    if (isSwitch) this.flushListener?.flushSwitch();
     else this.flushListener?.flushSpace();
     this.onFlush();
   }

@@ -28,8 +28,11 @@ export interface TranslatorHost {
    * @param twin the window of the same address space at the other privilege if there is nothing stale in it, else -1
    */
   select(window: number, twin: number): void;
-  /** Drops every page of a window whose translation is not what the page tables say now. CR3 must be the window's. */
-  revalidate(window: number, user: boolean): void;
+  /**
+   * Drops every page of a window whose translation is not what the page tables say now. CR3 must be the window's.
+   * @param sparesGlobal pages of global entries need not be looked at
+   */
+  revalidate(window: number, user: boolean, sparesGlobal: boolean): void;
   /** The same for the page of one address, in all windows: at once in the current one, before they are next selected in the others. */
   invalidatePage(linear: number): void;
   /** Empties a window and its jump table. */

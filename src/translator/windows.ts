@@ -18,8 +18,9 @@ const NO_SPACE = 2;
 interface Slot {
   space: number;
   user: boolean;
-  /** Value of `_flushes` when the window was last checked. */
+  /** Value of `_flushes` when the window was last checked, and of `_globalFlushes` when its global pages were. */
   checkedAt: number;
+  globalCheckedAt: number;
   /** Value of `Word.TableChanges` when the window was last checked. */
   changesAt: number;
   /** Value of `_uses` when it was last selected. */
@@ -36,6 +37,7 @@ export class Windows {
     space: NO_SPACE,
     user: false,
     checkedAt: -1,
+    globalCheckedAt: -1,
     changesAt: 0,
     usedAt: 0,
   }));
@@ -44,6 +46,8 @@ export class Windows {
   private _space = NO_SPACE;
   private _user = false;
   private _flushes = 0;
+  /** Those of them that take global translations as well. */
+  private _globalFlushes = 0;
   private _uses = 0;
 
   /**
@@ -81,12 +85,18 @@ export class Windows {
     this._host.select(index, twin);
   }
 
+  /** All translations may have lost their meaning. */
+  flushAll(): void {
+    this._flushes++;
+    this._globalFlushes++;
+  }
+
   /**
-   * All translations may have lost their meaning. A VMI guest tells of every entry that it changes, so a mere change of address space
-   * leaves its windows as they are.
+   * CR3 was loaded: all but global translations may have lost their meaning. A VMI guest tells of every entry that it changes, so
+   * that a mere change of address space leaves its windows as they are.
    */
-  flushAll(isSwitch: boolean): void {
-    if (!isSwitch || !this._isTold()) this._flushes++;
+  flushSwitch(): void {
+    if (!this._isTold()) this._flushes++;
   }
 
   /** The current address space has changed, and its global pages have not: tablesChanged() has told a VMI guest's changes of others. */
@@ -128,9 +138,10 @@ export class Windows {
   /** Checks a window after a flush, and one of an address space that comes back after changes of page tables. */
   private _makeFit(index: number, slot: Slot, isSwitch: boolean): void {
     if (slot.checkedAt === this._flushes && (!isSwitch || slot.changesAt === this._words[Word.TableChanges])) return;
-    this._host.revalidate(index, slot.user);
+    this._host.revalidate(index, slot.user, slot.globalCheckedAt === this._globalFlushes);
     this._onCheck();
     slot.checkedAt = this._flushes;
+    slot.globalCheckedAt = this._globalFlushes;
     slot.changesAt = this._words[Word.TableChanges];
     this.checks++;
   }
@@ -148,6 +159,7 @@ export class Windows {
     slot.space = space;
     slot.user = user;
     slot.checkedAt = this._flushes;
+    slot.globalCheckedAt = this._globalFlushes;
     slot.changesAt = this._words[Word.TableChanges];
     return index;
   }

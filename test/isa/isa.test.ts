@@ -23,21 +23,6 @@ const otherwise: readonly {
   readonly isHostSpecific?: true;
 }[] = [
   {
-    engine: 'translator',
-    name: 'a global page survives a CR3 load, not INVLPG',
-    why: 'a CR3 load makes the whole window due for a look at the page tables; processors may drop entries at any time',
-  },
-  {
-    engine: 'translator, one instruction a fragment',
-    name: 'a global page survives a CR3 load, not INVLPG',
-    why: 'as above',
-  },
-  {
-    engine: 'translator, page faults through the engine',
-    name: 'a global page survives a CR3 load, not INVLPG',
-    why: 'as above',
-  },
-  {
     engine: 'translator, one instruction a fragment',
     name: 'CMP and TEST report a read',
     why: 'IMUL leaves flags undefined: the host does it the first time, the interpreter when it crosses into a new page',

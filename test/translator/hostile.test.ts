@@ -238,8 +238,17 @@ describe('translator: programs that try to break it', () => {
   });
 
   it('goes on when the host allows no more mappings', () => {
-    // touch every other page from 0x110000 to 0x3f0000, three times over
+    // frames in an order of which no two fit into one mapping; touch every other page from 0x110000 to 0x3f0000, three times over
+    const directory = 0x100000;
+    const prepare = ({ phys }: Machine): void => {
+      phys.write32(directory, (directory + 0x1000) | 7);
+      for (let page = 0; page < 1024; page++) {
+        const frame = page < 0x110 || page > 0x3f0 ? page : 0x500 - page;
+        phys.write32(directory + 0x1000 + 4 * page, (frame << 12) | 7);
+      }
+    };
     const program = [
+      ...[0xb8, ...d(directory), 0x0f, 0x22, 0xd8, 0xb8, ...d(0x80010011 | 0), 0x0f, 0x22, 0xc0],
       0xb8,
       3,
       0,
@@ -256,7 +265,7 @@ describe('translator: programs that try to break it', () => {
       0xfb,
       ...d(0x3f0000),
     ];
-    both([...program, 0x72, 0xf0, 0x48, 0x75, 0xe8, HLT], { maxMappings: 30 }, ({ translated }) => {
+    both([...program, 0x72, 0xf0, 0x48, 0x75, 0xe8, HLT], { maxMappings: 30, prepare }, ({ translated }) => {
       assert.ok(translated.translator.statistics().windowsCleared > 0);
     });
   });

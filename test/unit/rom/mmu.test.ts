@@ -43,6 +43,7 @@ describe('rom/mmu', () => {
     machine.cpu.mmu.flushListener = {
       flushPage: () => told.push('page'),
       flushAll: () => told.push('all'),
+      flushSwitch: () => told.push('switch'),
       flushSpace: () => told.push('space'),
       tablesChanged: () => told.push('tables'),
       directoryChanged: (phys) => told.push(`directory ${phys.toString(16)}`),
