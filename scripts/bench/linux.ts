@@ -2,15 +2,19 @@
  * `npm run bench:linux`: how fast Linux boots and what its operations cost, in Romulus, in QEMU's translator (TCG) and in v86 where those are
  * installed, all from one kernel and initramfs, and on the host. Everything is measured in turns, so that a busy host hits all alike, and
  * medians are printed.
- * Options: --kernel FILE (default: Debian's, as `romulus linux` has cached it), --vmi-kernel FILE (a column of its own), --rounds N,
- * --v86 FOLDER (a folder with v86 in its node_modules), --only NAME (a column; may be repeated), --json.
+ * Options: --kernel FILE (default: Debian's, as `romulus linux` has cached it), --vmi (a column for the kernel of `romulus linux --vmi`, built on
+ * first use), --vmi-kernel FILE (the same with a kernel of the user's own), --rounds N, --v86 FOLDER (a folder with v86 in its node_modules), --only NAME (a column; may be repeated), --json.
  * Read after: `linuxSystems.ts`, `linuxGuest.ts`.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { progressLines } from '../../src/cli/progress.js';
 import { Cache } from '../../src/linux/cache.js';
-import { debianFiles } from '../../src/linux/guest.js';
+import { debianFiles, openArchive } from '../../src/linux/guest.js';
+import { KERNEL_FILE } from '../../src/linux/kernelPackage.js';
+import type { Task } from '../../src/linux/progress.js';
+import { vmiKernel } from '../../src/linux/vmiKernel.js';
 import { script, wholeNumber } from '../script.js';
 import { benchInitramfs } from './linuxGuest.js';
 import { native, qemu, romulus, v86, type LinuxSystem } from './linuxSystems.js';
@@ -19,13 +23,22 @@ import { median } from './timing.js';
 
 const values = script('bench:linux', "Linux' boot and operations in Romulus, QEMU and v86, and on the host")
   .option('--kernel <file>', "kernel (default: Debian's, as romulus linux has cached it)")
-  .option('--vmi-kernel <file>', 'kernel that speaks VMI, in a column of its own')
+  .option('--vmi', 'a column for the kernel of romulus linux --vmi, which is built on first use')
+  .option('--vmi-kernel <file>', "as --vmi, with a kernel of the user's own")
   .option('--rounds <n>', 'how often everything is measured', wholeNumber(1), 3)
   .option('--v86 <folder>', 'folder with v86 in its node_modules')
   .option('--only <names...>', 'columns')
   .option('--json', 'print the result as JSON')
   .parse()
-  .opts<{ kernel?: string; vmiKernel?: string; rounds: number; v86?: string; only?: string[]; json?: boolean }>();
+  .opts<{
+    kernel?: string;
+    vmi?: boolean;
+    vmiKernel?: string;
+    rounds: number;
+    v86?: string;
+    only?: string[];
+    json?: boolean;
+  }>();
 const { rounds } = values;
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
@@ -72,9 +85,16 @@ function show(columns: readonly Column[]): void {
   for (const { system, error } of columns) if (error !== undefined) say(`\n${system.name}: ${error}`);
 }
 
+const cache = new Cache();
+const task: Task = { progress: progressLines(note), warn: note, signal: new AbortController().signal };
+
 async function debianKernel(): Promise<string> {
-  const task = { progress: () => undefined, warn: note, signal: new AbortController().signal };
-  return join((await debianFiles(new Cache(), { session: 'agent' }, task)).kernelFolder, 'vmlinuz');
+  return join((await debianFiles(cache, { session: 'agent' }, task)).kernelFolder, 'vmlinuz');
+}
+
+/** Unpacked, as `romulus linux` boots it. */
+async function ownVmiKernel(): Promise<string> {
+  return join((await vmiKernel(cache, () => openArchive(cache, {}), {}, task)).folder, KERNEL_FILE);
 }
 
 const load = loadavg()[0];
@@ -83,7 +103,7 @@ try {
   const initrd = join(folder, 'initramfs');
   writeFileSync(initrd, benchInitramfs());
   const guest = { kernel: values.kernel ?? (await debianKernel()), initrd };
-  const vmi = values.vmiKernel;
+  const vmi = values.vmiKernel ?? (values.vmi === true ? await ownVmiKernel() : undefined);
   const systems = [
     native,
     romulus('Romulus', guest),

@@ -5,6 +5,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { BASE_PARAMETERS, DEBIAN_PARAMETERS } from '../../src/linux/guest.js';
 
 const root = new URL('../../../', import.meta.url);
 const path = (name: string): string => fileURLToPath(new URL(name, root));
@@ -13,8 +14,8 @@ const MEMORY_MIB = 256;
 const TIMEOUT_MS = 240_000;
 /** Rounds of sha256 in `compute 100`, of 64 bytes each. (test/guest/bench/compute.c) */
 const SHA256_BYTES = 400_000 * 64;
-/** Mitigations cost the other systems dearly, and whoever wants speed switches them off. */
-const APPEND = 'console=ttyS0 quiet panic=-1 mitigations=off';
+/** Mitigations cost the other systems dearly, and whoever wants speed switches them off; the rest is what `romulus linux` gives its kernels. */
+const APPEND = [...BASE_PARAMETERS, ...DEBIAN_PARAMETERS, 'quiet', 'mitigations=off'].join(' ');
 const NATIVE_TMPFS = '/dev/shm';
 
 /** Where the files of a boot are. */

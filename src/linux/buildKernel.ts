@@ -90,7 +90,7 @@ export async function buildKernel(build: Build, task: Task): Promise<BuiltKernel
     let steps = 0;
     const onStep = (what: string): void => {
       steps++;
-      task.progress(`building Linux: ${what}`, isFirst ? Math.min(steps / STEPS, 1) : undefined);
+      task.progress('building Linux', isFirst ? Math.min(steps / STEPS, 1) : undefined, what);
     };
     await make(build, [`-j${build.jobs ?? availableParallelism()}`, 'bzImage'], onStep, task);
     return {

@@ -84,7 +84,7 @@ async function makeCarrier(
     await mkdir(folder);
     let sizeBytes = 0;
     for (const [index, each] of packages.entries()) {
-      task.progress(`unpacking ${each.name}`, index / packages.length);
+      task.progress('unpacking packages', index / packages.length, each.name);
       sizeBytes += await expandDeb(files[index] ?? '', join(folder, packageFile(each)), task.signal);
     }
     task.progress('making disk images');
@@ -125,7 +125,7 @@ async function install(
     createInterface({ input: stream }).on('line', (line) => {
       lines.push(line);
       const name = STEP.exec(line)?.[1];
-      if (name !== undefined) task.progress(`installing ${name}`, Math.min(1, ++steps / stepCount));
+      if (name !== undefined) task.progress('installing packages', Math.min(1, ++steps / stepCount), name);
     });
   await machine.start();
   try {

@@ -78,7 +78,14 @@ export interface DebianFiles {
 }
 
 /** Console of the guest, and what else Linux has to be told about this machine. */
-const BASE_PARAMETERS = ['console=ttyS0', 'panic=-1'];
+export const BASE_PARAMETERS = ['console=ttyS0', 'panic=-1'];
+
+/**
+ * What Debian's kernel need not do here, half of its boot (docs/performance.md): look for ISA Plug and Play cards, which takes delay loops; test its
+ * ciphers; patch every LOCK prefix out of itself, each by a switch of address space, where one processor runs. (Linux:
+ * Documentation/admin-guide/kernel-parameters.txt; crypto/testmgr.c, notests)
+ */
+export const DEBIAN_PARAMETERS = ['noisapnp', 'cryptomgr.notests', 'noreplace-smp'];
 
 /** @throws ConfigError `NO_ARCHIVE`, `BAD_MIRROR` */
 export function openArchive(cache: Cache, options: ArchiveOptions): Archive {
@@ -172,10 +179,11 @@ async function packInitramfs(debian: DebianFiles, options: LinuxOptions): Promis
 const ROOT_DISK = '/dev/vda';
 
 /** What the user appends comes last, so that it wins. */
-function commandLine({ append, session, isVerbose, terminal, initrd, root }: LinuxOptions): string {
+function commandLine({ append, session, isVerbose, terminal, kernel, initrd, root }: LinuxOptions): string {
   const isDisk = root !== undefined && 'drive' in root;
   const words = [
     ...BASE_PARAMETERS,
+    ...(kernel === undefined ? DEBIAN_PARAMETERS : []),
     ...(isVerbose === true ? [] : ['quiet']),
     // For our own first program.
     ...(initrd === undefined ? [INIT_PARAMETER, `${Variable.Session}=${session}`] : []),

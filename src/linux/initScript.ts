@@ -29,6 +29,7 @@ export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/${OWN_
 own=/${OWN_FOLDER}
 box() { $own/busybox "$@"; }
 
+# Each command that is not the shell's own is a process more to start: hence the lists of arguments below.
 for folder in proc sys dev run tmp root mnt; do [ -d /$folder ] || box mkdir -p /$folder; done
 box mount -t devtmpfs dev /dev
 box mkdir -p /dev/pts /dev/shm
@@ -38,16 +39,20 @@ box mount -t proc proc /proc
 box mount -t sysfs sys /sys
 box mount -t tmpfs -o mode=755 run /run
 box mount -t tmpfs -o mode=1777 tmp /tmp
-box hostname romulus
+echo romulus >/proc/sys/kernel/hostname
 [ -d /sys/class/net/lo ] && box ip link set lo up
 
 # Drivers for the devices of each bus, in the order in which one bus brings forth the next.
-if [ -d "/lib/modules/$(box uname -r)" ]; then
-  case "$(box cat /proc/cmdline)" in *virtio_mmio.device=*) box modprobe -q virtio_mmio ;; esac
+read -r release </proc/sys/kernel/osrelease
+if [ -d "/lib/modules/$release" ]; then
+  read -r words </proc/cmdline
+  case "$words" in *virtio_mmio.device=*) box modprobe -q virtio_mmio ;; esac
   for bus in acpi pci virtio; do
+    set --
     for device in /sys/bus/$bus/devices/*; do
-      [ -f $device/modalias ] && [ ! -e $device/driver ] && box modprobe -q "$(box cat $device/modalias)"
+      [ -f $device/modalias ] && [ ! -e $device/driver ] && read -r alias <$device/modalias && set -- "$@" "$alias"
     done
+    [ $# -gt 0 ] && box modprobe -qa "$@"
   done 2>/dev/null
 fi
 

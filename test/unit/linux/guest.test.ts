@@ -59,7 +59,7 @@ describe('prepareLinux', () => {
     const guest = await prepare();
     assert.equal(guest.name, 'Linux 6.1.0-99-686');
     assert.equal(readFileSync(guest.kernel as string, 'utf8'), 'a kernel');
-    assert.match(guest.append, /console=ttyS0 .*quiet rdinit=\/romulus\/init ROMULUS_SESSION=shell/);
+    assert.match(guest.append, /console=ttyS0 .*noisapnp .*quiet rdinit=\/romulus\/init ROMULUS_SESSION=shell/);
     const files = list(guest);
     for (const file of [
       'dev/console',
@@ -183,7 +183,7 @@ describe('prepareLinux', () => {
     const guest = await prepare({ kernel: '/k', initrd: '/i', append: 'quiet debug' });
     assert.deepEqual([guest.kernel, guest.initrd, server.requests], ['/k', '/i', []]);
     assert.match(guest.append, /quiet debug$/);
-    assert.doesNotMatch(guest.append, /rdinit|ROMULUS/);
+    assert.doesNotMatch(guest.append, /rdinit|ROMULUS|noisapnp/);
   });
 
   it("packs the user's folder as root, with our files beside its own", async () => {
