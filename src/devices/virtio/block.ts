@@ -117,7 +117,7 @@ export class VirtioBlock implements VirtioDevice {
   notify(queueIndex: number): void {
     const host = this._host!;
     const queue = host.queue(queueIndex);
-    for (let chain = queue.take(); chain !== undefined; chain = queue.take()) {
+    for (const chain of queue.chains()) {
       if (chain.writableBytes === 0) {
         host.fail('a request without a place for its status');
         return;

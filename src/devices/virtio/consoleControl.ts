@@ -51,7 +51,7 @@ export class ConsoleControl {
   take(queue: VirtQueue): void {
     const bytes = new Uint8Array(MESSAGE_BYTES);
     const message = new DataView(bytes.buffer);
-    for (let chain = queue.take(); chain !== undefined; chain = queue.take()) {
+    for (const chain of queue.chains()) {
       const length = gather(chain.readable, bytes);
       queue.give(chain, 0);
       if (length < MESSAGE_BYTES) continue;

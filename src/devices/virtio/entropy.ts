@@ -34,7 +34,7 @@ export class VirtioEntropy implements VirtioDevice {
   notify(queueIndex: number): void {
     const host = this._host!;
     const queue = host.queue(queueIndex);
-    for (let chain = queue.take(); chain !== undefined; chain = queue.take()) {
+    for (const chain of queue.chains()) {
       let written = 0;
       for (const buffer of chain.writable) {
         const part = buffer.subarray(0, MAX_REQUEST_BYTES - written);

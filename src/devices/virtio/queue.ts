@@ -104,6 +104,20 @@ export class VirtQueue {
   }
 
   /**
+   * Takes what waits: at most as many chains as the queue has entries, so that a request whose data overwrite the ring, and with it
+   * what waits, comes to an end.
+   * @throws QueueError
+   */
+  *chains(): Generator<Chain, void> {
+    for (let left = this.size; left > 0; left--) {
+      const chain = this.take();
+      if (chain === undefined) return;
+      yield chain;
+    }
+    this.hasChain();
+  }
+
+  /**
    * Whether the driver has made a chain available. If not, it is asked to notify when it does.
    * @throws QueueError
    */

@@ -57,6 +57,30 @@ for (const kind of kinds) {
       assert.equal(queue.collect(), undefined);
     });
 
+    it('comes to an end when the data of each request make another one available', () => {
+      let fills = 0;
+      const device = new VirtioEntropy((bytes) => {
+        assert.ok(fills++ < 1000, 'the device serves for ever');
+        // Flags, and an index that is one more each time.
+        new DataView(bytes.buffer, bytes.byteOffset).setUint16(2, fills + 1, true);
+      });
+      const plugged = plug(device, kind);
+      const [queue] = bringUp(plugged, 8, 0);
+      queue.offer([], [[queue.available, 4]]);
+      plugged.registers.notify(0);
+      assert.equal(fills, 8, 'as many as the queue has entries');
+      assert.equal(plugged.registers.status & NEEDS_RESET, 0);
+      plugged.registers.notify(0);
+      assert.equal(fills, 16, 'the rest with the next notification');
+    });
+
+    it('asks for a notification after a full queue, too', () => {
+      const { registers, queue, phys } = entropy(kind, EVENT_IDX);
+      for (let i = 0; i < 8; i++) queue.offer([], [[BUFFER, 16]]);
+      registers.notify(0);
+      assert.equal(phys.read16(queue.used + 4 + 8 * 8), 8, 'avail_event');
+    });
+
     it('refuses a queue whose size or place cannot be', () => {
       const good = [0x100000, 0x108000, 0x10a000] as const;
       const bad: [string, number, readonly [number, number, number], number][] = [
