@@ -24,6 +24,7 @@ import { HostError } from '../errors.js';
 import { I8259Pair } from '../irq/i8259.js';
 import { Latencies } from '../irq/latency.js';
 import { IrqLines } from '../irq/lines.js';
+import { record } from '../irq/record.js';
 import { makeStrategy, type StrategyName } from '../irq/strategies/index.js';
 import type { InterruptStrategy } from '../irq/strategies/strategy.js';
 import { log } from '../log.js';
@@ -171,16 +172,13 @@ export class Board {
     this._plugVirtio(lines);
 
     // The ROM, and what runs the guest.
-    const alarm = lines.trigger(ALARM_IRQ);
     const rom = new Rom(
       this.cpu,
       {
         clock: this.host.clock,
         deadlines: this.deadlines,
-        raiseAlarm: () => {
-          alarm.set(true);
-          alarm.set(false);
-        },
+        // An event, as a host signal is one: a pulse would be lost where the guest has made the line level-triggered.
+        raiseAlarm: () => record(words, ALARM_IRQ, this.host.monotonicNs()),
         shutdown: powerOff,
         reboot: reset,
       },

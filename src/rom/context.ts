@@ -16,7 +16,7 @@ import type { PageTypes } from './pageTypes.js';
 export interface RomServices {
   readonly clock: Clock;
   readonly deadlines: Deadlines;
-  /** Makes one edge on the interrupt line of the alarm, `ALARM_IRQ`. */
+  /** Records one event on the interrupt line of the alarm, `ALARM_IRQ`. */
   raiseAlarm(): void;
   /** Ends the machine as after a power-off. */
   shutdown(): void;
