@@ -55,9 +55,9 @@ export class Cache {
     const target = this.path(name);
     const temporary = this.path(TEMPORARY, `${process.pid}-${this._made++}`);
     try {
-      await mkdir(dirname(temporary), { recursive: true });
+      await makeFolder(dirname(temporary));
       await make(temporary);
-      await mkdir(dirname(target), { recursive: true });
+      await makeFolder(dirname(target));
       await rename(temporary, target).catch((error: unknown) => {
         if (!TAKEN.includes(codeOf(error))) throw error;
       });
@@ -78,7 +78,7 @@ export class Cache {
   async scratch<T>(use: (folder: string) => Promise<T>): Promise<T> {
     const folder = this.path(TEMPORARY, `${process.pid}-${this._made++}`);
     try {
-      await mkdir(folder, { recursive: true });
+      await makeFolder(folder);
       return await use(folder);
     } catch (error) {
       throw this.explain(error);
@@ -120,7 +120,8 @@ export class Cache {
         `the disk of the cache folder '${this.folder}' is full; free some space there, or set XDG_CACHE_HOME to a folder on another disk`,
         { cause: error },
       );
-    if (UNWRITABLE.includes(codeOf(error)))
+    const isNoFolder = codeOf(error) === 'ENOENT' && (error as NodeJS.ErrnoException).syscall === 'mkdir';
+    if (UNWRITABLE.includes(codeOf(error)) || isNoFolder)
       return new HostError(
         'CACHE_UNWRITABLE',
         `the cache folder '${this.folder}' cannot be written to (${(error as Error).message}); set XDG_CACHE_HOME to a folder that can`,
@@ -128,6 +129,22 @@ export class Cache {
       );
     return error;
   }
+}
+
+/**
+ * Makes a folder and those above it. Not `mkdir` with `recursive`: where the file system has no room for new folders but says that the
+ * one above is missing, as /proc does, Node tries for ever.
+ */
+async function makeFolder(path: string): Promise<void> {
+  const make = (): Promise<void> =>
+    mkdir(path).catch((error: unknown) => {
+      if (codeOf(error) !== 'EEXIST') throw error;
+    });
+  await make().catch(async (error: unknown) => {
+    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
+    await makeFolder(dirname(path));
+    await make();
+  });
 }
 
 function isAlive(pid: number): boolean {

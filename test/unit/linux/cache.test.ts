@@ -29,6 +29,17 @@ describe('Cache', () => {
     assert.deepEqual(readdirSync(cache.path('tmp')), []);
   });
 
+  it('says so where no folder can be made', async () => {
+    // There mkdir says that the folder above is missing, though it is there.
+    for (const place of ['/proc/romulus', '/dev/null']) {
+      await assert.rejects(new Cache(join(place, 'cache')).write('a', 'text'), { code: 'CACHE_UNWRITABLE' });
+      await assert.rejects(
+        new Cache(join(place, 'cache')).scratch(() => Promise.resolve()),
+        { code: 'CACHE_UNWRITABLE' },
+      );
+    }
+  });
+
   it('leaves nothing of an entry that could not be made', async () => {
     const cache = new Cache(folder);
     const attempt = cache.make('a', async (temporary) => {
