@@ -109,10 +109,12 @@ wait_for() {
   while box kill -0 $1 2>/dev/null; do wait $1; done
 }
 
-# It waits for its port, which the driver brings forth after the device.
+# It waits for its port, which the driver brings forth after the device. A console device need not have one: that only matters, and
+# is told, where the guest is there to run commands.
 agent=
 if box ls -d /sys/bus/virtio/drivers/virtio_console/virtio* >/dev/null 2>&1; then
-  $own/agent &
+  [ "$${Variable.Session}" = agent ] && complaints=/dev/console || complaints=/dev/null
+  $own/agent 2>$complaints &
   agent=$!
 fi
 
