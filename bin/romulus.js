@@ -9,4 +9,6 @@ if (!existsSync(compiled)) {
   process.exit(1);
 }
 const { main } = await import(compiled.href);
-process.exitCode = await main(process.argv.slice(2));
+const status = await main(process.argv.slice(2));
+// What has been printed may have failed by now.
+process.exitCode ||= status;

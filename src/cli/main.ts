@@ -52,6 +52,7 @@ interface Progress {
 export async function main(words: readonly string[]): Promise<number> {
   const progress: Progress = { isActing: false, status: 0 };
   const program = describeProgram(progress);
+  endQuietlyWithReader();
   try {
     const [command, ...rest] = words;
     if (command === undefined) {
@@ -180,8 +181,6 @@ function describeProgram(progress: Progress): Command {
       const [base, start, end] = [given.base, given.start, given.end].map(address);
       progress.isActing = true;
       const { stdout } = process;
-      // A reader that has seen enough, such as head, ends the printing.
-      stdout.on('error', () => undefined);
       disasm(
         path,
         {
@@ -197,6 +196,20 @@ function describeProgram(progress: Progress): Command {
       );
     });
   return program;
+}
+
+/**
+ * A reader that has seen enough, such as head, is no error. While a guest runs, its front end listens as well, and ends the machine.
+ */
+function endQuietlyWithReader(): void {
+  const { stdout, stderr } = process;
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE' || stdout.listenerCount('error') > 1) return;
+    stderr.write(`romulus: cannot write to standard output: ${error.message}\n`);
+    process.exitCode = STATUS_FAILED;
+  });
+  // There is nowhere to say it.
+  stderr.on('error', () => undefined);
 }
 
 /** QEMU's habit is a program without commands; here options follow one. */

@@ -2,10 +2,11 @@
  * `romulus run --profile FILE`: names what the profiler found and writes it, folded stacks to FILE and a flame graph to FILE.html.
  * Read before: `run.ts`, `../profile/sampler.ts`.
  */
-import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, readFileSync, writeFileSync } from 'node:fs';
 import { ConfigError, HostError, RomulusError } from '../errors.js';
 import { flameGraph } from '../profile/flameGraph.js';
 import { fold, formatFolded } from '../profile/folded.js';
+import { openOutput } from '../outputFile.js';
 import type { Profile } from '../profile/sampler.js';
 import { readSymbols, type Symbols } from '../profile/symbols.js';
 
@@ -31,7 +32,7 @@ export function prepareProfile(folded: string, kernel: string, symbols: string |
   const html = `${folded.replace(/\.folded$/, '')}.html`;
   for (const name of [folded, html]) {
     try {
-      closeSync(openSync(name, 'w'));
+      closeSync(openOutput(name));
     } catch (error) {
       throw new HostError('FILE_UNWRITABLE', `cannot write to '${name}' for --profile: ${(error as Error).message}`, {
         cause: error,

@@ -4,12 +4,13 @@
  * The order is the story: machine, terminal, signals, start, wait, give back, report. Read before: `options.ts`, `terminal.ts`,
  * `signals.ts`. Read after: `../machine/machine.ts`.
  */
-import { createWriteStream, openSync } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { basename } from 'node:path';
 import type { Writable } from 'node:stream';
 import { HostError } from '../errors.js';
 import { enableLog } from '../log.js';
 import { DEFAULT_MEMORY_BYTES } from '../options.js';
+import { openOutput } from '../outputFile.js';
 import { ExitReason } from '../vcpu/layout.js';
 import type { Ended } from '../machine/messages.js';
 import type { Machine, MachineOptions } from '../machine/machine.js';
@@ -190,7 +191,7 @@ function toMachineOptions(options: RunOptions): MachineOptions {
 function openDebugOutput(name: string): Writable {
   if (name === 'stdio') return process.stdout;
   try {
-    return createWriteStream(name, { fd: openSync(name, 'w') });
+    return createWriteStream(name, { fd: openOutput(name) });
   } catch (error) {
     throw new HostError('FILE_UNWRITABLE', `cannot write to '${name}' for --debugcon: ${(error as Error).message}`, {
       cause: error,

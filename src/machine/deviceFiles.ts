@@ -4,10 +4,11 @@
  *
  * Read before: `plugs.ts`, `disk/openDrive.ts`. Read after: `machine.ts`, which owns one.
  */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import type { DeviceOption, DriveOption, SerialOption } from '../deviceOptions.js';
 import { HostError } from '../errors.js';
 import type { Native } from '../native.js';
+import { openOutput } from '../outputFile.js';
 import { closeDrive, openDrive, type DriveSetup } from './disk/openDrive.js';
 import type { WorkerSetup } from './messages.js';
 import { announceMmio, plugsOf } from './plugs.js';
@@ -55,7 +56,7 @@ export class DeviceFiles {
     if (serial === 'stdio' || serial === 'null') return serial;
     const name = serial.slice('file:'.length);
     try {
-      this._serialFd = openSync(name, 'w');
+      this._serialFd = openOutput(name);
     } catch (error) {
       const text = `cannot write to '${name}' for the serial port: ${(error as Error).message}`;
       throw new HostError('FILE_UNWRITABLE', text, { cause: error });

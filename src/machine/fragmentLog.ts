@@ -7,6 +7,7 @@
  */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { HostError, RomulusError } from '../errors.js';
+import { openOutput } from '../outputFile.js';
 import { readSymbols, type Symbols } from '../profile/symbols.js';
 import type { Instruction } from 'iced-x86';
 import type { MadeFragment } from '../translator/engine.js';
@@ -166,7 +167,7 @@ export class FragmentLog {
     if (setup.dumpFile !== undefined) {
       const option = '--dump-fragments';
       const path = setup.dumpFile;
-      this._dump = { fd: tryOpen(path, option, (name) => openSync(name, 'w')), path, option };
+      this._dump = { fd: tryOpen(path, option, openOutput), path, option };
       if (_disassemble === undefined)
         write(this._dump, 'host code as bytes: the package iced-x86, which would disassemble it, is not installed\n\n');
     }

@@ -2,8 +2,9 @@
  * Where traces go: a file or standard error, written in blocks from the vCPU's own thread, so that the trace is whole however the
  * machine ends. Read before: `../interp/trace.ts`.
  */
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, writeSync } from 'node:fs';
 import { HostError } from '../errors.js';
+import { openOutput } from '../outputFile.js';
 
 const STDERR = 2;
 const BLOCK_CHARACTERS = 65536;
@@ -18,7 +19,7 @@ export class TraceFile {
    */
   constructor(private readonly _path: string | undefined) {
     try {
-      this._fd = _path === undefined ? STDERR : openSync(_path, 'w');
+      this._fd = _path === undefined ? STDERR : openOutput(_path);
     } catch (error) {
       throw this._failed(error);
     }

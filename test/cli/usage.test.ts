@@ -173,6 +173,32 @@ describe('romulus, the command', () => {
     fails(['rom', '--output', join(folder, 'none', 'rom')], 1, /cannot write the ROM to/);
   });
 
+  it('ends quietly when nobody reads what it prints, and says so when that cannot be written', () => {
+    const shell = (text: string): Outcome =>
+      spawnSync('bash', ['-c', text, 'bash', process.execPath, program], { encoding: 'utf8', timeout: 15000 });
+    for (const words of ['--help', 'run --help', 'rom', 'doctor']) {
+      const { stderr } = shell(`"$1" "$2" ${words} | true`);
+      assert.equal(stderr, '', words);
+    }
+    const full = shell('"$1" "$2" --help >/dev/full');
+    assert.match(full.stderr, /^romulus: cannot write to standard output: ENOSPC.*\n$/);
+    assert.equal(full.status, 1);
+  });
+
+  it('does not wait for somebody to read a named pipe', () => {
+    const pipe = join(folder, 'pipe');
+    assert.equal(spawnSync('mkfifo', [pipe]).status, 0);
+    const kernel = file('halt', multibootElf());
+    const options = [
+      ['--serial', `file:${pipe}`],
+      ['--debugcon', pipe],
+      ['--profile', pipe],
+      ['-d', 'int', '-D', pipe],
+    ];
+    for (const words of options)
+      fails(['run', '--kernel', kernel, ...words], 1, /'.*pipe'.*: it is a pipe that nobody reads/);
+  });
+
   it('prints what the host offers', () => {
     const text = romulus('doctor');
     assert.deepEqual([text.status, text.stderr], [0, '']);

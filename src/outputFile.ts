@@ -1,0 +1,23 @@
+/**
+ * Opens the files that options name for output, so that none keeps the program waiting: a named pipe without a reader would, before
+ * there is a guest to stop. Separate because options of several layers name such files. Read after: `cli/run.ts`, `machine/deviceFiles.ts`.
+ */
+import { closeSync, constants, openSync } from 'node:fs';
+
+/**
+ * Makes the file or empties it. A write to a named pipe then waits for its reader, as one to standard output does.
+ *
+ * @returns a descriptor that can be written to
+ * @throws Error of the file system, or for a named pipe that nobody has open for reading
+ */
+export function openOutput(path: string): number {
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
+  try {
+    closeSync(openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0o666));
+  } catch (error) {
+    // fifo(7): no reader.
+    if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error;
+    throw new Error('it is a pipe that nobody reads, or has no device; start the reader first', { cause: error });
+  }
+  return openSync(path, 'w');
+}
