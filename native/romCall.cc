@@ -74,13 +74,6 @@ bool updatePxe(Machine &machine) {
   return true;
 }
 
-bool invalPage(Machine &machine) {
-  const std::uint32_t linear = machine.get(word::Eax);
-  if (!mayDrop(machine, linear)) return false;
-  drop(machine, linear);
-  return true;
-}
-
 bool updateKernelStack(Machine &machine) {
   if ((machine.segmentField(segment::Tr, segment_word::Selector) & ~3u) == 0) return false;
   if ((machine.segmentField(segment::Tr, segment_word::Access) & kAccessTss32) == 0) return false;
@@ -104,7 +97,7 @@ bool make(Machine &machine, std::uint32_t number) {
     case rom::UpdatePxECall:
       return updatePxe(machine);
     case rom::InvalPageCall:
-      return invalPage(machine);
+      return invalidatePage(machine, machine.get(word::Eax));
     case rom::UpdateKernelStackCall:
       return updateKernelStack(machine);
     case rom::GetCycleCounterCall:
@@ -115,6 +108,12 @@ bool make(Machine &machine, std::uint32_t number) {
 }
 
 }  // namespace
+
+bool invalidatePage(Machine &machine, std::uint32_t linear) {
+  if (!mayDrop(machine, linear)) return false;
+  drop(machine, linear);
+  return true;
+}
 
 bool romCall(Machine &machine, std::uint32_t number) {
   if (!make(machine, number)) return false;

@@ -14,6 +14,9 @@ namespace romulus {
  */
 bool romCall(Machine &machine, std::uint32_t number);
 
+/* Drops the translation of an address, as InvalPage and INVLPG do. Returns false with nothing changed where that is for TypeScript to do. */
+bool invalidatePage(Machine &machine, std::uint32_t linear);
+
 }  // namespace romulus
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * The instructions that every system call and page fault of a guest needs and that translated code leaves to the interpreter: INT n into
- * a handler at CPL 0, IRET, SYSENTER, SYSEXIT, RDTSC, the frequent calls of the ROM, and loads of ES, DS, FS and GS. Leaving for JavaScript
+ * a handler at CPL 0, IRET, SYSENTER, SYSEXIT, RDTSC, INVLPG, the frequent calls of the ROM, and loads of ES, DS, FS and GS. Leaving for JavaScript
  * and coming back costs more than all of them together, so the plain case of each is done here: flat 32-bit segments in the GDT that are
  * present and marked accessed, frames within one page, nothing that faults. Whatever is not plain is left alone, unchanged, for the
  * interpreter, which is the meaning of these instructions (src/vcpu/deliver.ts, transfer.ts, segments.ts).
@@ -134,6 +134,21 @@ bool vmcall(Machine &machine, std::uint32_t number, std::uint32_t nextEip) {
   return true;
 }
 
+/* INVLPG [reg] and INVLPG [address], of the 0F 01 group; DS and SS are flat. */
+bool invlpg(Machine &machine, std::uint32_t eip) {
+  constexpr std::uint32_t kInstructionBytes = 3;
+  constexpr std::uint32_t kAbsoluteBytes = 7;
+  const auto *code = reinterpret_cast<const unsigned char *>(machine.reach(eip, kAbsoluteBytes, false, false));
+  if (code == nullptr || machine.get(word::Cpl) != 0 || (code[2] & 0xf8) != 0x38) return false;
+  const unsigned rm = code[2] & 7;
+  /* ModR/M 4 is a SIB byte, 5 an address (SDM 2, "32-Bit Addressing Forms with the ModR/M Byte"). */
+  if (rm == 4) return false;
+  const std::uint32_t linear = rm == 5 ? Machine::load(reinterpret_cast<const char *>(code) + kInstructionBytes) : machine.get(word::Eax + rm * 4);
+  if (!invalidatePage(machine, linear)) return false;
+  machine.set(word::NextEip, eip + (rm == 5 ? kAbsoluteBytes : kInstructionBytes));
+  return true;
+}
+
 /* The instruction at Word.NextEip. */
 bool one(Machine &machine) {
   const std::uint32_t eip = machine.get(word::NextEip);
@@ -163,7 +178,8 @@ bool one(Machine &machine) {
       if (code[1] == 0x34) return sysenter(machine);
       if (code[1] == 0x35) return sysexit(machine);
       std::uint32_t number = 0;
-      return code[1] == 0x01 && code[2] == 0xc1 && romSlot(machine, eip, &number) && vmcall(machine, number, eip + 3);
+      if (code[1] == 0x01 && code[2] != 0xc1) return invlpg(machine, eip);
+      return code[1] == 0x01 && romSlot(machine, eip, &number) && vmcall(machine, number, eip + 3);
     }
     default:
       return false;
