@@ -16,6 +16,11 @@ export interface NamedFile {
   readonly bytes: Uint8Array;
 }
 
+export interface SentFile extends NamedFile {
+  /** The bytes have a buffer of their own that nobody else uses, so that it goes to the other thread without a copy. */
+  readonly isOurs: boolean;
+}
+
 /** A channel's rings as the vCPU thread gets them: input is what the guest reads. */
 export interface ChannelSetup {
   readonly name: string;
@@ -38,11 +43,11 @@ export interface WorkerSetup {
   readonly terminalSize: SharedArrayBuffer;
   /** One word: how often pause() and resume() have changed something; see `isPaused`. */
   readonly pause: SharedArrayBuffer;
-  readonly kernel: NamedFile;
+  readonly kernel: SentFile;
   /** The kernel is a firmware image, entered at the reset vector. */
   readonly isBios: boolean;
   /** The initrd, or the multiboot modules. */
-  readonly modules: readonly NamedFile[];
+  readonly modules: readonly SentFile[];
   readonly append: string;
   readonly rom: boolean;
   readonly interrupts: StrategyName;

@@ -17,7 +17,7 @@ import { ExitReason, Word } from '../vcpu/layout.js';
 import { Board } from './board.js';
 import { chooseEngine } from './engineChoice.js';
 import { ByteRing } from './byteRing.js';
-import { isPaused, unpackTerminalSize, type FromWorker, type WorkerSetup } from './messages.js';
+import { isPaused, unpackTerminalSize, type FromWorker, type NamedFile, type WorkerSetup } from './messages.js';
 import { FragmentLog, hostDisassembler, type HostDisassembler } from './fragmentLog.js';
 import { HostFpu } from './hostFpu.js';
 import { NativeHost } from './nativeHost.js';
@@ -95,6 +95,7 @@ function main(setup: WorkerSetup, disassemble: HostDisassembler | undefined): vo
     translator = board.translator;
     if (setup.fragments !== undefined && translator === undefined) throw noFragments(engine.choice().why);
     const kind = load(board, setup);
+    if (setup.fragments === undefined) giveBack([setup.kernel, ...setup.modules]);
     log.boot('%s %s, entered at 0x%s', kind, setup.kernel.name, (words[Word.Eip] >>> 0).toString(16));
     say({ type: 'running', engine: engine.choice() });
     try {
@@ -151,6 +152,12 @@ function noFragments(why: string): HostError {
     'NO_FRAGMENTS',
     `--perf-map and --dump-fragments show what the translator makes, but the interpreter runs the guest: ${why}`,
   );
+}
+
+/** Frees the bytes of files that are in guest memory now; `workerData` would keep them as long as the thread lives. */
+function giveBack(files: readonly NamedFile[]): void {
+  const buffers = new Set(files.map(({ bytes }) => bytes.buffer));
+  structuredClone(undefined, { transfer: [...buffers].filter((buffer) => buffer instanceof ArrayBuffer) });
 }
 
 /** @returns what was found, for the log */
