@@ -57,7 +57,7 @@ export function loadBios(target: BiosTarget, image: Uint8Array, name: string): v
   phys.addMmio(HIGH_END - image.length, image.length, {
     read: (offset, size) => {
       let value = 0;
-      for (let i = 0; i < size; i++) value |= image[offset + i] << (i * 8);
+      for (let i = 0; i < size; i++) value |= phys.read8(start + offset + i) << (i * 8);
       return value >>> 0;
     },
     write: () => {
