@@ -15,7 +15,7 @@ import { forms, opcodeMaps, undefinedForm } from '../../src/x86/table.js';
 import { USUAL_START, VectorWriter } from '../../test/vectors/codec.js';
 import { referenceEngine } from '../../test/vectors/engines.js';
 import { cpuName } from '../../test/vectors/cpuName.js';
-import { differences, same, type Ignored, type Outcome } from '../../test/vectors/outcome.js';
+import { differences, isCr2Open, same, type Ignored, type Outcome } from '../../test/vectors/outcome.js';
 import { Key, initialState, type Case, type Override } from '../../test/vectors/state.js';
 import { machineOf } from '../../test/vectors/play.js';
 import { below, generator, once, pick, type Next } from '../../test/vectors/values.js';
@@ -26,7 +26,6 @@ import { caseOf, makeSequence } from '../fuzz/sequence.js';
 import { Encoder, type Encoded } from './encode.js';
 import { encode as opcodeBytes, sampledModRm } from '../../test/helpers/x86Encodings.js';
 import {
-  isCr2Open,
   isResultUndefined,
   pushedBeforeFault,
   uncomparedImage,

@@ -179,11 +179,6 @@ function touchesImage(instruction: Instruction, registers: Int32Array): boolean 
   return pointers.some((linear) => linear >>> 0 >= FOREIGN_START - 0x10000 && linear >>> 0 < FOREIGN_END + 0x10000);
 }
 
-/** Whether the page that a page fault reports is left open: images of several hundred bytes may be probed from either end. */
-export function isCr2Open({ form }: Instruction): boolean {
-  return /^(FXSAVE|FXRSTOR|FNSAVE|FRSTOR|FNSTENV|FLDENV)$/.test(form.mnemonic);
-}
-
 /**
  * Why the way in which the host ended a case of one instruction does not count.
  * @returns the reason, or undefined

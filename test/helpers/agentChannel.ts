@@ -1,14 +1,12 @@
 /**
- * The agent of guest/agent as a process of the host, which runs i386 programs too, at the far end of a channel: what the tests of exec need of
+ * The agent of guest/agent as a process of the host at the far end of a channel: what the tests of exec need of
  * a guest, without one.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { EventEmitter } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import type { Channel, ChannelEvents } from '../../src/machine/channel.js';
 import { EXEC_PORT } from '../../src/machine/exec/protocol.js';
-
-const AGENT = fileURLToPath(new URL('../../guest/romulus-agent', import.meta.url));
+import { AGENT, i386Command } from './i386Programs.js';
 
 /** A channel whose far end is what the test says. */
 export class TestChannel extends EventEmitter<ChannelEvents> implements Channel {
@@ -35,6 +33,11 @@ export class TestChannel extends EventEmitter<ChannelEvents> implements Channel 
   }
 }
 
+/** To be called before a suite that needs agents: skips it where the host cannot run i386 programs at all. */
+export function needsAgents(this: Mocha.Context): void {
+  if (i386Command(AGENT) === undefined) this.skip(); // neither the host nor qemu-i386 (Debian: qemu-user) runs i386 programs
+}
+
 /** A channel to an agent that runs here. */
 export class AgentChannel extends TestChannel {
   readonly process: ChildProcess & { stdin: NodeJS.WritableStream; stdout: NodeJS.ReadableStream };
@@ -43,7 +46,8 @@ export class AgentChannel extends TestChannel {
 
   constructor() {
     super();
-    const process = spawn(AGENT, ['standard'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    const [command, ...parameters] = i386Command(AGENT, 'standard') ?? [];
+    const process = spawn(command, parameters, { stdio: ['pipe', 'pipe', 'inherit'] });
     this.process = process;
     process.stdout.on('data', (bytes: Buffer) => this.emit('data', bytes));
     process.stdin.on('drain', () => this.emit('drain')).on('error', () => undefined);

@@ -2,6 +2,7 @@
  * How a case ended, and whether two endings agree. Everything a program could see is compared; what is left out, and why, stands here.
  * Read before: `state.ts`. Read after: `undefined.ts`, `userMachine.ts`.
  */
+import type { Instruction } from '../../src/x86/instruction.js';
 import { Vector } from '../../src/x86/vectors.js';
 import { Fx, type State } from './state.js';
 
@@ -77,6 +78,14 @@ export interface Ignored {
 }
 
 export const NOTHING: Ignored = { flags: 0 };
+
+/**
+ * Whether the page that a page fault reports is left open: images of several hundred bytes may be probed from either end, and CMPS may read
+ * its second operand first, as AMD's family 26 does where family 25 did not.
+ */
+export function isCr2Open({ form }: Instruction): boolean {
+  return /^(FXSAVE|FXRSTOR|FNSAVE|FRSTOR|FNSTENV|FLDENV|CMPS)$/.test(form.mnemonic);
+}
 
 function sameBytes(linear: number, expected: number, actual: number, ignored: Ignored): boolean {
   const isIgnored = (byte: number): boolean =>

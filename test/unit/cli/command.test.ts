@@ -8,7 +8,7 @@ import { Agent } from '../../../src/machine/exec/agent.js';
 import type { GuestProcess } from '../../../src/machine/exec/guestProcess.js';
 import type { Ended } from '../../../src/machine/messages.js';
 import { ExitReason } from '../../../src/vcpu/layout.js';
-import { AgentChannel, TestChannel } from '../../helpers/agentChannel.js';
+import { AgentChannel, needsAgents, TestChannel } from '../../helpers/agentChannel.js';
 
 const ended = (status: number): Ended => ({ reason: ExitReason.Shutdown, status, message: 'over', report: undefined });
 
@@ -29,6 +29,7 @@ class Sink extends Writable {
 
 describe('cli/command', () => {
   const channels: AgentChannel[] = [];
+  before(needsAgents);
   afterEach(async () => {
     await Promise.all(channels.splice(0).map((channel) => channel.hangUp()));
   });

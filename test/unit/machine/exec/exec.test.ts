@@ -12,7 +12,7 @@ import type { Readable } from 'node:stream';
 import { Agent, type ExecOptions } from '../../../../src/machine/exec/agent.js';
 import type { GuestProcess } from '../../../../src/machine/exec/guestProcess.js';
 import { RomulusError } from '../../../../src/errors.js';
-import { AgentChannel } from '../../../helpers/agentChannel.js';
+import { AgentChannel, needsAgents } from '../../../helpers/agentChannel.js';
 
 interface Outcome {
   readonly status: number | null;
@@ -55,6 +55,7 @@ describe('exec through the agent', () => {
     agent.exec(command, parameters, { stdin: 'ignore', agentTimeoutMs: 10_000, ...options });
   const shell = (text: string, options: ExecOptions = {}): GuestProcess => exec('sh', ['-c', text], options);
 
+  before(needsAgents);
   beforeEach(() => {
     channel = new AgentChannel();
     agent = new Agent(channel, () => new RomulusError('AGENT_GONE', 'gone'));
