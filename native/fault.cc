@@ -2,6 +2,7 @@
  * SIGSEGV, SIGBUS, SIGFPE and SIGILL raised by translated code. Most are a page that is not in the window yet: it is mapped and the
  * instruction goes on. Everything else leaves translated code through the stub `Exit`, with the registers as they are:
  *
+ *     access while the GS base is lost         none: the base is set again, and the instruction goes on, see gsBase.cc
  *     page fault of the guest's own            XlateExit.Fault: CR2 and error code for TypeScript to deliver
  *     MMIO, ROM, code page, guard page, #GP    XlateExit.Slow: the interpreter runs the instruction and finds out
  *     divide error, FPU exception              the same
@@ -15,6 +16,7 @@
 #include <csignal>
 #include <ucontext.h>
 
+#include "gsBase.h"
 #include "state.h"
 #include "translator.h"
 
@@ -25,7 +27,6 @@ constexpr int kSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL};
 constexpr int kMaxSignal = 64;
 struct sigaction formerAction[kMaxSignal + 1];
 
-constexpr std::uint64_t kWindowBytes = 1ull << 32;
 /* Bit of the page-fault error code that the kernel passes on in the context (SDM 3A, "Interrupt 14"). */
 constexpr std::uint64_t kErrorWrite = 2;
 /* HLT, which translated code has where a sensitive instruction is to trap (src/translator/emit/emitter.ts) and nowhere else. */
@@ -73,12 +74,23 @@ void faultHandler(int signo, siginfo_t *info, void *raw) {
   /* Sent by somebody and not raised by an instruction: never ours. */
   Translator *translator = info->si_code > 0 ? findTranslator(rip) : nullptr;
   if (translator == nullptr) {
-    chain(signo, info, raw);
+    const std::uint64_t end = signo == SIGILL ? gsTrialEnd(rip) : 0;
+    if (end != 0) {
+      context->uc_mcontext.gregs[REG_RIP] = static_cast<greg_t>(end);
+    } else {
+      chain(signo, info, raw);
+    }
     return;
   }
   const int savedErrno = errno;
   const bool hasAddress = signo == SIGSEGV && (info->si_code == SEGV_MAPERR || info->si_code == SEGV_ACCERR);
   const auto base = reinterpret_cast<std::uint64_t>(translator->windows[translator->current].base);
+  if (hasAddress && gsIsLost(reinterpret_cast<std::uint64_t>(info->si_addr))) {
+    gsSet(base);
+    add64(translator->state, word::WindowsLost, 1);
+    errno = savedErrno;
+    return;
+  }
   const std::uint64_t offset = reinterpret_cast<std::uint64_t>(info->si_addr) - base;
   std::int32_t reason = xlate_exit::Slow;
   if (hasAddress && offset < kWindowBytes) {

@@ -118,6 +118,7 @@
 #define WORD_Samples 3696
 #define WORD_InHost 3712
 #define WORD_TrapSignals 3784
+#define WORD_WindowsLost 3792
 #define XLATE_EXIT_Miss 0
 #define XLATE_EXIT_Attention 1
 #define XLATE_EXIT_Interpret 2
@@ -249,6 +250,7 @@ constexpr std::size_t Forwarded = 3688;
 constexpr std::size_t Samples = 3696;
 constexpr std::size_t InHost = 3712;
 constexpr std::size_t TrapSignals = 3784;
+constexpr std::size_t WindowsLost = 3792;
 }  // namespace word
 
 /* Byte offsets into one segment register's cache. */

@@ -57,6 +57,23 @@ romulusEnter:
     jmp r9
     .size romulusEnter, . - romulusEnter
 
+/* int romulusGsTrial(void): whether RDGSBASE runs. Where it is an invalid instruction, the handler of SIGILL goes on at the end. */
+    .globl romulusGsTrial
+    .hidden romulusGsTrial
+    .type romulusGsTrial, @function
+    .globl romulusGsTrialAt
+    .hidden romulusGsTrialAt
+    .globl romulusGsTrialEnd
+    .hidden romulusGsTrialEnd
+romulusGsTrial:
+    xor eax, eax
+romulusGsTrialAt:
+    rdgsbase rdx
+    inc eax
+romulusGsTrialEnd:
+    ret
+    .size romulusGsTrial, . - romulusGsTrial
+
 /* The stubs: copied to the start of each code buffer, so they refer to nothing but registers and each other. */
     .globl romulusStubs
     .hidden romulusStubs

@@ -8,14 +8,12 @@
 #include <cstdio>
 #include <cstring>
 #include <mutex>
-#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <utility>
 
-#include <asm/prctl.h>
-
+#include "gsBase.h"
 #include "signal.h"
 #include "state.h"
 
@@ -36,9 +34,6 @@ std::mutex lock;
 /* The host's limit is for the whole process; this much of it is left to everybody else. */
 constexpr std::uint32_t kMappingsOfOthers = 8192;
 constexpr std::uint32_t kDefaultMaxMappings = 65530;
-
-/* HWCAP2_FSGSBASE: the kernel lets user code write the GS base (Documentation/arch/x86/x86_64/fsgs.rst). */
-constexpr unsigned long kFsgsbase = 2;
 
 /* Read from /proc so that a host with a small limit is respected. */
 std::uint32_t mappingLimit() {
@@ -68,18 +63,6 @@ void keepForeignSignalsAway(sigset_t *former) {
   }
   pthread_sigmask(SIG_BLOCK, &signals, former);
 }
-
-void setGsBase(std::uint64_t base) {
-  static const bool fast = hasFsgsbase();
-  if (fast) {
-    __asm__ volatile("wrgsbase %0" : : "r"(base) : "memory");
-  } else {
-    syscall(SYS_arch_prctl, ARCH_SET_GS, base);
-  }
-}
-
-/* The window base in this thread's GS; nothing else in the process uses GS. */
-thread_local std::uint64_t gsBase = 0;
 
 /* Present data, writable, expand-up (SDM 3A, "Segment Descriptors"), to be compared with bits 8 to 15 of the descriptor. */
 constexpr std::uint32_t kReachableMask = 0x9e;
@@ -146,8 +129,6 @@ void *mapExecutable(const Memory &code) {
 
 }  // namespace
 
-bool hasFsgsbase() { return (getauxval(AT_HWCAP2) & kFsgsbase) != 0; }
-
 int translatorOpen(Memory *ram, Memory *stateMemory, Memory *code, const std::uint8_t *direct, const std::int32_t *side,
                    std::uint32_t maxMappings) {
   const std::size_t stubBytes = static_cast<std::size_t>(romulusStubsEnd - romulusStubs);
@@ -156,7 +137,8 @@ int translatorOpen(Memory *ram, Memory *stateMemory, Memory *code, const std::ui
   int slot = 0;
   while (slot < static_cast<int>(kMaxTranslators) && translators[slot].open) slot++;
   if (slot == static_cast<int>(kMaxTranslators)) return -EMFILE;
-  const int error = installFaultHandlers();
+  int error = installFaultHandlers();
+  if (error == 0) error = gsOpen();
   if (error != 0) return error;
   void *host = mapExecutable(*code);
   if (host == MAP_FAILED) return -errno;
@@ -188,7 +170,10 @@ void translatorClose(Translator &translator) {
   std::lock_guard<std::mutex> hold(lock);
   if (!translator.open) return;
   translator.open = false;
-  if (translator.tid == static_cast<pid_t>(syscall(SYS_gettid))) pthread_sigmask(SIG_SETMASK, &translator.formerMask, nullptr);
+  if (translator.tid == static_cast<pid_t>(syscall(SYS_gettid))) {
+    gsClose();
+    pthread_sigmask(SIG_SETMASK, &translator.formerMask, nullptr);
+  }
   for (Window &window : translator.windows) windowDestroy(window);
   munmap(translator.code, translator.codeBytes);
   translator.code = nullptr;
@@ -213,11 +198,7 @@ void translatorEnter(Translator &translator) {
     windowInstall(translator, window, static_cast<std::uint32_t>(*word32(translator.state, word::NextEip)), install, next, entry);
   }
   for (;;) {
-    const auto base = reinterpret_cast<std::uint64_t>(translator.windows[translator.current].base);
-    if (gsBase != base) {
-      setGsBase(base);
-      gsBase = base;
-    }
+    gsSet(reinterpret_cast<std::uint64_t>(translator.windows[translator.current].base));
     bringSegments(translator.state);
     romulusEnter(translator.state);
     if (!answer(translator) || !goOn(translator)) return;

@@ -23,6 +23,13 @@ namespace romulus {
 
 constexpr unsigned kMaxTranslators = 64;
 constexpr unsigned kMaxWindows = 16;
+constexpr std::uint64_t kWindowBytes = 1ull << 32;
+/*
+ * Instructions reach at most 512 bytes (FXSAVE) behind the last linear address, and string instructions one element before the first.
+ * BT and its kin with a register as bit offset reach 256 MiB to either side; the processors at hand cut the sum to 32 bits under an
+ * address-size prefix, but the manual does not say so outright, and address space that is only reserved costs nothing.
+ */
+constexpr std::uint64_t kWindowGuardBytes = (1ull << 28) + (1ull << 16);
 constexpr std::uint32_t kPageBytes = 4096;
 constexpr std::uint32_t kLinearPages = 1u << 20;
 /* Linear memory in pieces that one entry of a page directory maps. */
@@ -139,9 +146,6 @@ void translatorEnter(Translator &translator);
 /* Translators that are open now. */
 int translatorLive();
 
-/* Whether user code may write the GS base; otherwise every change of window costs a system call. */
-bool hasFsgsbase();
-
 /*
  * Makes a window the one that `translatorEnter` uses. `twin` is the window of the same address space at the other privilege, or -1.
  * Returns 0 or a negative errno.
@@ -207,6 +211,9 @@ void windowsDropAllCode(Translator &translator);
  * instruction crosses into it, else 0.
  */
 void windowInstall(const Translator &translator, Window &window, std::uint32_t eip, std::uint32_t frame, std::uint32_t next, std::uint32_t offset);
+
+/* Reserves 4 GiB at a multiple of 4 GiB with guards at both ends, all inaccessible. Returns null where there is no room. */
+char *windowReserve();
 
 /* Gives all of a window back to the host. */
 void windowDestroy(Window &window);

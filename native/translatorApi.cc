@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdint>
 
+#include "gsBase.h"
 #include "translator.h"
 
 namespace romulus {
@@ -170,8 +171,8 @@ Napi::Value usage(const Napi::CallbackInfo &info) {
 /* xlateLive(): translators that are open */
 Napi::Value live(const Napi::CallbackInfo &info) { return result(info, translatorLive()); }
 
-/* fsgsbase(): whether the host lets user code write the GS base */
-Napi::Value fsgsbase(const Napi::CallbackInfo &info) { return Napi::Boolean::New(info.Env(), hasFsgsbase()); }
+/* gsWay(): how the GS base is changed, see GsWay */
+Napi::Value wayOfGs(const Napi::CallbackInfo &info) { return result(info, static_cast<int>(gsWay())); }
 
 struct Export {
   const char *name;
@@ -192,7 +193,7 @@ constexpr Export kExports[] = {
     {"windowsProtect", protect},
     {"windowsDropCode", dropCode},
     {"windowsDropAllCode", dropAllCode},
-    {"fsgsbase", fsgsbase},
+    {"gsWay", wayOfGs},
 };
 
 }  // namespace

@@ -14,13 +14,6 @@
 namespace romulus {
 namespace {
 
-constexpr std::uint64_t kWindowBytes = 1ull << 32;
-/*
- * Instructions reach at most 512 bytes (FXSAVE) behind the last linear address, and string instructions one element before the first.
- * BT and its kin with a register as bit offset reach 256 MiB to either side; the processors at hand cut the sum to 32 bits under an
- * address-size prefix, but the manual does not say so outright, and address space that is only reserved costs nothing.
- */
-constexpr std::uint64_t kGuardBytes = (1ull << 28) + (1ull << 16);
 constexpr std::uint64_t kTableBytes = kWindowBytes * 4;
 constexpr std::uint64_t kPageTableBytes = std::uint64_t{kPageBytes} * 4;
 constexpr std::uint64_t kShadowBytes = std::uint64_t{kLinearPages} * 4;
@@ -30,20 +23,6 @@ constexpr std::uint32_t kCrossingBytes = 14;
 
 void *reserve(std::uint64_t bytes, int protection) {
   return mmap(nullptr, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-}
-
-/* Reserves 4 GiB at a multiple of 4 GiB with guards at both ends. */
-char *reserveWindow() {
-  const std::uint64_t bytes = 2 * kWindowBytes + 2 * kGuardBytes;
-  void *all = reserve(bytes, PROT_NONE);
-  if (all == MAP_FAILED) return nullptr;
-  char *start = static_cast<char *>(all);
-  const std::uint64_t first = reinterpret_cast<std::uint64_t>(start) + kGuardBytes;
-  char *base = reinterpret_cast<char *>((first + kWindowBytes - 1) & ~(kWindowBytes - 1));
-  char *end = base + kWindowBytes + kGuardBytes;
-  if (base - kGuardBytes > start) munmap(start, static_cast<std::size_t>(base - kGuardBytes - start));
-  if (start + bytes > end) munmap(end, static_cast<std::size_t>(start + bytes - end));
-  return base;
 }
 
 /* A table of 32-bit entries that costs memory only where it is used. */
@@ -57,7 +36,7 @@ void release(void *start, std::uint64_t bytes) {
 }
 
 int createWindow(Window &window) {
-  window.base = reserveWindow();
+  window.base = windowReserve();
   window.table = reserveTable(kTableBytes);
   window.shadow = reserveTable(kShadowBytes);
   window.mapped.pages = reserveTable(kShadowBytes);
@@ -152,6 +131,19 @@ void forgetLog(Window &window, PageLog &log) {
 
 }  // namespace
 
+char *windowReserve() {
+  const std::uint64_t bytes = 2 * kWindowBytes + 2 * kWindowGuardBytes;
+  void *all = reserve(bytes, PROT_NONE);
+  if (all == MAP_FAILED) return nullptr;
+  char *start = static_cast<char *>(all);
+  const std::uint64_t first = reinterpret_cast<std::uint64_t>(start) + kWindowGuardBytes;
+  char *base = reinterpret_cast<char *>((first + kWindowBytes - 1) & ~(kWindowBytes - 1));
+  char *end = base + kWindowBytes + kWindowGuardBytes;
+  if (base - kWindowGuardBytes > start) munmap(start, static_cast<std::size_t>(base - kWindowGuardBytes - start));
+  if (start + bytes > end) munmap(end, static_cast<std::size_t>(start + bytes - end));
+  return base;
+}
+
 char *windowHost(const Window &window, std::uint32_t page) { return window.base + (std::uint64_t{page} << 12); }
 
 void windowClearCodePage(Window &window, std::uint32_t page) {
@@ -162,7 +154,7 @@ void windowClearCodePage(Window &window, std::uint32_t page) {
 }
 
 void windowDestroy(Window &window) {
-  if (window.base != nullptr) release(window.base - kGuardBytes, kWindowBytes + 2 * kGuardBytes);
+  if (window.base != nullptr) release(window.base - kWindowGuardBytes, kWindowBytes + 2 * kWindowGuardBytes);
   release(window.table, kTableBytes);
   release(window.shadow, kShadowBytes);
   release(window.mapped.pages, kShadowBytes);

@@ -66,8 +66,16 @@ interface Addon {
   windowsProtect(slot: number, frame: number): number;
   windowsDropCode(slot: number, frame: number): number;
   windowsDropAllCode(slot: number): number;
-  fsgsbase(): boolean;
+  gsWay(): number;
 }
+
+/**
+ * How the host lets the GS base be changed, by which translated code reaches memory, in the order of `GsWay` in native/gsBase.h: by
+ * WRGSBASE, as the kernel announces; by WRGSBASE that the kernel does not know of, so that it has to be done again when the host has switched
+ * threads; by a system call.
+ */
+const GS_WAYS = ['announced', 'unannounced', 'system call'] as const;
+export type GsWay = (typeof GS_WAYS)[number];
 
 /** What became of a train of events. */
 export interface Train {
@@ -88,6 +96,7 @@ export interface HostProbe {
   readonly executable: string | undefined;
   /** POSIX timer that signals one thread. */
   readonly timer: string | undefined;
+  readonly gsWay: GsWay;
 }
 
 /**
@@ -389,16 +398,16 @@ export class Native {
     return this._addon.xlateLive();
   }
 
-  /** Whether the GS base can be changed without a system call. */
-  hasFsgsbase(): boolean {
-    return this._addon.fsgsbase();
+  /** Tries it out on the first call. */
+  gsWay(): GsWay {
+    return GS_WAYS[this._addon.gsWay()];
   }
 
   /** Tries out what the host offers. */
   probe(): HostProbe {
     const { memfd, executable, timer } = this._addon.probe();
     const name = (result: number): string | undefined => (result < 0 ? getSystemErrorName(result) : undefined);
-    return { memfd: name(memfd), executable: name(executable), timer: name(timer) };
+    return { memfd: name(memfd), executable: name(executable), timer: name(timer), gsWay: this.gsWay() };
   }
 }
 

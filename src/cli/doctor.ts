@@ -5,7 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { arch, availableParallelism, release, type } from 'node:os';
-import { probeHost } from '../machine/nativeHost.js';
+import { probeHost, type HostProbe } from '../machine/nativeHost.js';
 
 /** `missing` takes something away, `note` does not matter to this version's engines. */
 export type FindingStatus = 'ok' | 'missing' | 'note';
@@ -34,10 +34,6 @@ export interface DoctorReport {
   };
 }
 
-/** Entry type of the auxiliary vector and its bit by which the kernel allows RDGSBASE and WRGSBASE. (getauxval(3)) */
-const AT_HWCAP2 = 26;
-const HWCAP2_FSGSBASE = 1 << 1;
-
 /** Smallest signal queue that leaves a storm of events room. */
 const ENOUGH_PENDING_SIGNALS = 1024;
 
@@ -62,10 +58,10 @@ export function doctor(): DoctorReport {
             'only translated code needs them',
             'note',
           ),
+          describeGs(addon.probe),
         ]),
     describeSignalQueue(),
     describeMapCount(),
-    describeFsgsbase(),
     compiler,
   ];
   const native = addon.probe !== undefined && addon.probe.memfd === undefined && addon.probe.timer === undefined;
@@ -142,16 +138,17 @@ function readProc(path: string): Buffer | undefined {
   }
 }
 
-/** Reads AT_HWCAP2 from the vector that the kernel gave this process: pairs of 64-bit words. */
-function describeFsgsbase(): Finding {
-  const vector = readProc('/proc/self/auxv') ?? Buffer.alloc(0);
-  let capabilities = 0;
-  for (let offset = 0; offset + 16 <= vector.length; offset += 16) {
-    if (vector.readUInt32LE(offset) === AT_HWCAP2) capabilities = vector.readUInt32LE(offset + 8);
+function describeGs({ gsWay }: HostProbe): Finding {
+  const of = (status: FindingStatus, value: string, advice = ''): Finding =>
+    found('fsgsbase', 'FSGSBASE', status, value, advice);
+  switch (gsWay) {
+    case 'announced':
+      return of('ok', 'allowed by the kernel');
+    case 'unannounced':
+      return of('ok', 'works, though the kernel does not know of it');
+    case 'system call':
+      return of('note', 'not offered', 'translated code needs a system call for each change of window');
   }
-  return (capabilities & HWCAP2_FSGSBASE) !== 0
-    ? found('fsgsbase', 'FSGSBASE', 'ok', 'allowed by the kernel')
-    : found('fsgsbase', 'FSGSBASE', 'note', 'not offered', 'only translated code needs it');
 }
 
 function describeSignalQueue(): Finding {

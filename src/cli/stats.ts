@@ -97,6 +97,7 @@ export function formatTranslator(statistics: TranslatorStatistics): string {
       ['instructions run in the addon', group(statistics.shortcuts)],
       ['page faults handed on in the addon', group(statistics.reflections)],
       ['faults that mapped pages', group(statistics.windowFaults)],
+      ['faults after a switch of host threads', group(statistics.windowsLost)],
       ['changes of window', group(statistics.windowSwitches)],
       ['windows checked after a flush', group(statistics.windowChecks)],
       ['windows given up', group(statistics.windowEvictions)],

@@ -62,6 +62,6 @@ export function chooseEngine(
 }
 
 function runs(native: Native): EngineChoice {
-  if (native.hasFsgsbase()) return { name: 'translator', why: 'this host allows it', isFallback: false };
+  if (native.gsWay() !== 'system call') return { name: 'translator', why: 'this host allows it', isFallback: false };
   return { name: 'translator', why: 'slowed down, as this host has no FSGSBASE', isFallback: true };
 }

@@ -9,6 +9,8 @@ import { store64 } from '../vcpu/counters.js';
 import { Word } from '../vcpu/layout.js';
 import type { VcpuHost } from './host.js';
 
+export type { HostProbe };
+
 /** Machine time from CLOCK_MONOTONIC. */
 export class HostClock implements Clock {
   readonly cyclesHz = CYCLES_HZ;

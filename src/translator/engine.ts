@@ -201,6 +201,7 @@ export class Translator {
       shortcuts: read64(this._cpu.words, Word.Shortcuts),
       reflections: read64(this._cpu.words, Word.Reflections),
       windowFaults: read64(this._cpu.words, Word.WindowFaults),
+      windowsLost: read64(this._cpu.words, Word.WindowsLost),
       windowSwitches: windows.switches,
       windowChecks: windows.checks,
       windowEvictions: windows.evictions,

@@ -20,6 +20,8 @@ export interface TranslatorStatistics {
   readonly reflections: number;
   /** Faults that mapped pages into windows. */
   readonly windowFaults: number;
+  /** Faults after which the GS base had to be set again, as the host had switched threads. */
+  readonly windowsLost: number;
   readonly windowSwitches: number;
   readonly windowChecks: number;
   readonly windowEvictions: number;

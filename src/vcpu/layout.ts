@@ -241,6 +241,8 @@ export const enum Word {
   InHost = 928,
   /** Those of `Traps` that a signal of the host was: a faulting instruction of translated code, 64 bits. */
   TrapSignals = 946,
+  /** Faults of translated code that found the window gone from the GS base (native/gsBase.cc), 64 bits. */
+  WindowsLost = 948,
   Count = 1024,
 }
 
