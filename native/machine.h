@@ -18,12 +18,16 @@ namespace romulus {
 namespace eflag {
 constexpr std::uint32_t Tf = 0x100;
 constexpr std::uint32_t If = 0x200;
+constexpr std::uint32_t Df = 0x400;
+constexpr std::uint32_t Of = 0x800;
 constexpr std::uint32_t Nt = 0x4000;
 constexpr std::uint32_t Rf = 0x10000;
 constexpr std::uint32_t Vm = 0x20000;
 constexpr std::uint32_t Ac = 0x40000;
 /* Bit 1. */
 constexpr std::uint32_t AlwaysOne = 2;
+/* SF, ZF, AF, PF and CF, which LAHF puts into AH. */
+constexpr std::uint32_t FromAh = 0xd5;
 }  // namespace eflag
 
 /* Segment numbers as in src/x86/instruction.ts. */

@@ -23,6 +23,7 @@ constexpr std::uint32_t kPresentPages = 16;
 /* Bits of a page-table entry that neighbours must have in common: P, U/S, A and G, and R/W and D, which say who may write. */
 constexpr std::uint32_t kEntryRights = 0x125;
 constexpr std::uint32_t kEntryWriting = 0x42;
+constexpr std::uint32_t kEntryUser = 4;
 /* Reserved: such an entry is a fault. */
 constexpr std::uint32_t kEntryPat = 0x80;
 
@@ -31,6 +32,17 @@ bool mapFrames(Translator &translator, const Window &window, std::uint32_t page,
   const int present = count <= kPresentPages ? MAP_POPULATE : 0;
   return mmap(windowHost(window, page), std::uint64_t{count} * kPageBytes, PROT_READ | (writable ? PROT_WRITE : 0),
               MAP_SHARED | MAP_FIXED | present, translator.ram->fd, static_cast<off_t>(frame)) != MAP_FAILED;
+}
+
+/*
+ * Lets a page that is there be written. Other than a new mapping in its place, which takes the page out first, that needs no other thread of
+ * the process to forget it. A host that does not know MADV_POPULATE_WRITE (before Linux 5.14) makes the page writable when it is written.
+ */
+bool permitWriting(Translator &translator, const Window &window, std::uint32_t page) {
+  translator.mappings += kMappingsPerPage;
+  if (mprotect(windowHost(window, page), kPageBytes, PROT_READ | PROT_WRITE) != 0) return false;
+  madvise(windowHost(window, page), kPageBytes, MADV_POPULATE_WRITE);
+  return true;
 }
 
 MapResult full(Translator &translator) {
@@ -76,9 +88,16 @@ MapResult mapRun(Translator &translator, Window &window, const Access &access) {
     if ((differing & kEntryRights) != 0 || (entry & kEntryPat) != 0 || (entry & ~0xfffu) != frame) return false;
     return (differing & kEntryWriting) == 0;
   };
+  if ((old & ~shadow::AnyLog) == (found.frame | shadow::Mapped) && access.writable) {
+    if (!permitWriting(translator, window, page)) return full(translator);
+    windowNote(window, page, found.frame | bits, found.global);
+    return MapResult::Mapped;
+  }
+  /* A kernel's passing mappings are used for a page or so and invalidated page by page. */
+  const bool isPassing = window.drops[page / kRegionPages] == kRestlessDrops && found.entry != nullptr && (*found.entry & kEntryUser) == 0;
   std::uint32_t first = page;
   std::uint32_t last = page;
-  if ((old & shadow::Mapped) == 0) {
+  if ((old & shadow::Mapped) == 0 && !isPassing) {
     const std::uint32_t regionFirst = page & ~(kRegionPages - 1);
     const std::uint32_t regionLast = regionFirst + kRegionPages - 1;
     while (first > regionFirst && joins(first - 1)) first--;
@@ -134,8 +153,12 @@ MapResult mapLarge(Translator &translator, Window &window, const Access &access)
   if (window.large[region] == entryOf(region)) {
     /* The region is there: what was an exception is one no longer, or is one of another kind. */
     const std::uint32_t entry = found.frame | shadow::Mapped | shadow::Large | (access.writable ? shadow::Writable : 0);
-    if (((window.shadow[access.page] ^ entry) & ~shadow::AnyLog) == 0) return MapResult::Slow;
-    if (!mapFrames(translator, window, access.page, 1, found.frame, access.writable)) return full(translator);
+    const std::uint32_t old = window.shadow[access.page] & ~shadow::AnyLog;
+    if (old == entry) return MapResult::Slow;
+    const bool isThere = old == (entry & ~shadow::Writable);
+    if (!(isThere ? permitWriting(translator, window, access.page) : mapFrames(translator, window, access.page, 1, found.frame, access.writable))) {
+      return full(translator);
+    }
     windowNote(window, access.page, entry, false);
     return MapResult::Mapped;
   }

@@ -189,6 +189,7 @@ void windowsInvalidatePage(Translator &translator, std::uint32_t linear) {
     if (window.base == nullptr) continue;
     if ((window.shadow[page] & shadow::Mapped) == 0 && window.code[page] == 0 && (window.large[region] | window.largeCode[region]) == 0) continue;
     if (index == translator.current && translator.space == windowSpace(translator)) {
+      if (window.drops[region] < kRestlessDrops) window.drops[region]++;
       Executor executor(translator, window);
       revalidateAround(translator, window, executor, page, isUser(translator));
     } else if (window.pendingCount <= kMaxPending) {

@@ -1,6 +1,6 @@
 /*
  * The instructions that every system call and page fault of a guest needs and that translated code leaves to the interpreter: INT n into
- * a handler at CPL 0, IRET, SYSENTER, SYSEXIT, RDTSC, INVLPG, the frequent calls of the ROM, and loads of ES, DS, FS and GS. Leaving for JavaScript
+ * a handler at CPL 0, IRET, SYSENTER, SYSEXIT, RDTSC, INVLPG, the frequent calls of the ROM, loads of ES, DS, FS and GS, and scans of strings. Leaving for JavaScript
  * and coming back costs more than all of them together, so the plain case of each is done here: flat 32-bit segments in the GDT that are
  * present and marked accessed, frames within one page, nothing that faults. Whatever is not plain is left alone, unchanged, for the
  * interpreter, which is the meaning of these instructions (src/vcpu/deliver.ts, transfer.ts, segments.ts).
@@ -8,6 +8,7 @@
  * Runs on the vCPU's thread, outside of signal handlers, with the state block complete. Read before: translator.h, walk.cc. Read after:
  * gate.cc, sysenter.cc, romCall.cc, timeStamp.cc.
  */
+#include <cstring>
 #include <initializer_list>
 
 #include "gate.h"
@@ -149,12 +150,68 @@ bool invlpg(Machine &machine, std::uint32_t eip) {
   return true;
 }
 
+/* The flags of AL - `byte`, as SCASB leaves them, in the places of EFLAGS. */
+std::uint32_t compareFlags(std::uint32_t al, unsigned char byte) {
+  std::uint16_t flags;
+  __asm__("cmpb %2, %b1\n\tlahf\n\tseto %%al" : "=a"(flags) : "0"(al), "q"(byte) : "cc");
+  return ((flags >> 8) & eflag::FromAh) | ((flags & 1) != 0 ? eflag::Of : 0);
+}
+
+/* Bytes that one call looks at: no interrupt comes in between. */
+constexpr std::uint32_t kMaxScan = 65536;
+
+/*
+ * REPNE SCASB with more repetitions than translated code takes on (src/translator/emit/string.ts): the strlen() of a kernel, which says that
+ * the string may be 4 GiB long.
+ */
+bool scanString(Machine &machine, std::uint32_t eip) {
+  constexpr std::uint32_t kInstructionBytes = 2;
+  if ((machine.get(word::Eflags) & eflag::Df) != 0) return false;
+  const std::uint32_t al = machine.get(word::Eax) & 0xff;
+  const std::uint32_t start = machine.get(word::Edi);
+  std::uint32_t edi = start;
+  std::uint32_t left = machine.get(word::Ecx);
+  unsigned char last = 0;
+  bool found = false;
+  while (!found && left != 0 && edi - start < kMaxScan) {
+    const std::uint32_t inPage = kPageBytes - (edi & 0xfff);
+    const std::uint32_t bytes = inPage < left ? inPage : left;
+    const char *text = machine.reach(edi, bytes, false, machine.user());
+    if (text == nullptr) break;
+    const auto *at = static_cast<const char *>(std::memchr(text, static_cast<int>(al), bytes));
+    const std::uint32_t done = at == nullptr ? bytes : static_cast<std::uint32_t>(at - text) + 1;
+    last = static_cast<unsigned char>(text[done - 1]);
+    found = at != nullptr;
+    edi += done;
+    left -= done;
+  }
+  if (edi == start) return false;
+  machine.set(word::Edi, edi);
+  machine.set(word::Ecx, left);
+  machine.set(word::Eflags, (machine.get(word::Eflags) & ~(eflag::FromAh | eflag::Of)) | compareFlags(al, last));
+  machine.set(word::NextEip, found || left == 0 ? eip + kInstructionBytes : eip);
+  return true;
+}
+
+/* MOV sreg, [ESP + displacement]: what kernels have in the frame that they leave by. */
+bool loadFromStack(Machine &machine, unsigned number, std::uint32_t displacement, std::uint32_t nextEip) {
+  const char *at = machine.reach(machine.get(word::Esp) + displacement, 2, false, machine.user());
+  if (at == nullptr) return false;
+  std::uint16_t selector;
+  std::memcpy(&selector, at, sizeof selector);
+  if (!loadData(machine, number, selector)) return false;
+  machine.set(word::NextEip, nextEip);
+  return true;
+}
+
 /* The instruction at Word.NextEip. */
 bool one(Machine &machine) {
   const std::uint32_t eip = machine.get(word::NextEip);
   const auto *code = reinterpret_cast<const unsigned char *>(machine.reach(eip, 3, false, machine.user()));
   if (code == nullptr) return false;
   switch (code[0]) {
+    case 0xf2:
+      return code[1] == 0xae && scanString(machine, eip);
     case 0xcd:
       return enterGate(machine, Event{code[1], eip + 2, true, 0});
     case 0xcf:
@@ -166,7 +223,15 @@ bool one(Machine &machine) {
     case 0x8e: {
       /* MOV sreg, r32 */
       const unsigned number = (code[1] >> 3) & 7;
-      if (code[1] < 0xc0 || (number != segment::Es && number != segment::Ds && number != segment::Fs && number != segment::Gs)) return false;
+      if (number != segment::Es && number != segment::Ds && number != segment::Fs && number != segment::Gs) return false;
+      /* ModR/M with SIB and an 8-bit displacement; SIB with ESP alone. */
+      if ((code[1] & 0xc7) == 0x44) {
+        constexpr std::uint32_t kBytes = 4;
+        const char *rest = machine.reach(eip, kBytes, false, machine.user());
+        if (rest == nullptr || rest[2] != 0x24) return false;
+        return loadFromStack(machine, number, static_cast<std::uint32_t>(static_cast<std::int32_t>(static_cast<signed char>(rest[3]))), eip + kBytes);
+      }
+      if (code[1] < 0xc0) return false;
       if (!loadData(machine, number, machine.get(word::Eax + (code[1] & 7) * 4) & 0xffff)) return false;
       machine.set(word::NextEip, eip + 2);
       return true;

@@ -38,6 +38,8 @@ constexpr std::uint32_t kRegions = kLinearPages / kRegionPages;
 constexpr std::uint32_t kRegionMask = ~(kRegionPages * kPageBytes - 1);
 /* Host mappings that a page in a window may cost: its own, and the gap behind it. */
 constexpr std::uint32_t kMappingsPerPage = 2;
+/* A region of which the guest has invalidated so many pages one by one is one whose mappings come and go. */
+constexpr std::uint8_t kRestlessDrops = 64;
 /* Pages that a window remembers one by one to be looked at; beyond it is cheaper to look at all of them. */
 constexpr std::uint32_t kMaxPending = 1024;
 
@@ -90,6 +92,8 @@ struct Window {
   PageLog coded;
   /* Per region: 1 when there may be such pages in it that a 4 MiB entry mapped. */
   std::uint8_t largeCode[kRegions] = {};
+  /* Per region: pages that the guest has invalidated one by one while they were mapped here, up to `kRestlessDrops`. */
+  std::uint8_t drops[kRegions] = {};
   /* Linear pages whose translation may have changed since the window was current; with more than `kMaxPending` all of them may have. */
   std::uint32_t pending[kMaxPending];
   std::uint32_t pendingCount = 0;

@@ -99,15 +99,32 @@ void clearCode(Window &window) {
   std::memset(window.largeCode, 0, sizeof window.largeCode);
 }
 
+/*
+ * Code comes in pages side by side, and taking the right to write from pages that are there costs the same for one as for some: the aligned
+ * group around a code page loses it together, as far as its pages are mapped as the region is. One that is written after all gets it back
+ * and keeps it.
+ */
+constexpr std::uint32_t kCodeGroupPages = 16;
+
 /* Takes a page of a region that one entry maps out of what may be written; what is no memory there stays out. */
 void protectInRegion(Translator &translator, Window &window, std::uint32_t page, std::uint32_t frame) {
   if ((window.shadow[page] & (shadow::Mapped | shadow::Writable)) == shadow::Mapped) return;
+  const auto joins = [&](std::uint32_t other) {
+    const std::uint32_t otherFrame = frame + ((other - page) << 12);
+    return other / kCodeGroupPages == page / kCodeGroupPages && (window.shadow[other] & shadow::Mapped) == 0 &&
+           (translator.direct[otherFrame >> 12] & direct::Read) != 0;
+  };
+  std::uint32_t first = page;
+  std::uint32_t last = page;
+  while (first > 0 && joins(first - 1)) first--;
+  while (last + 1 < kLinearPages && joins(last + 1)) last++;
   translator.mappings += kMappingsPerPage;
-  void *host = mmap(windowHost(window, page), kPageBytes, PROT_READ, MAP_SHARED | MAP_FIXED, translator.ram->fd, static_cast<off_t>(frame));
-  if (host == MAP_FAILED) {
+  if (mprotect(windowHost(window, first), std::size_t{last - first + 1} * kPageBytes, PROT_READ) != 0) {
     windowDropRegion(translator, window, page / kRegionPages);
-  } else {
-    windowNote(window, page, frame | shadow::Mapped | shadow::Large, false);
+    return;
+  }
+  for (std::uint32_t other = first; other <= last; other++) {
+    windowNote(window, other, (frame + ((other - page) << 12)) | shadow::Mapped | shadow::Large, false);
   }
 }
 
