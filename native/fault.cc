@@ -62,8 +62,8 @@ void chain(int signo, siginfo_t *info, void *context) {
 void leave(Translator &translator, ucontext_t *context, std::int32_t reason) {
   auto &rip = context->uc_mcontext.gregs[REG_RIP];
   const auto code = reinterpret_cast<std::uint64_t>(translator.code);
-  store32(translator.state, word::FaultOffset, static_cast<std::int32_t>(static_cast<std::uint64_t>(rip) - code));
-  store32(translator.state, word::XlateExit, reason);
+  storeOwn32(translator.state, word::FaultOffset, static_cast<std::int32_t>(static_cast<std::uint64_t>(rip) - code));
+  storeOwn32(translator.state, word::XlateExit, reason);
   rip = static_cast<greg_t>(code + stub::Exit);
 }
 
@@ -86,8 +86,8 @@ void faultHandler(int signo, siginfo_t *info, void *raw) {
   const bool hasAddress = signo == SIGSEGV && (info->si_code == SEGV_MAPERR || info->si_code == SEGV_ACCERR);
   const auto base = reinterpret_cast<std::uint64_t>(translator->windows[translator->current].base);
   if (hasAddress && gsIsLost(reinterpret_cast<std::uint64_t>(info->si_addr))) {
-    gsSet(base);
-    add64(translator->state, word::WindowsLost, 1);
+    gsSet(base, &translator->gsBase);
+    addOwn64(translator->state, word::WindowsLost, 1);
     errno = savedErrno;
     return;
   }
@@ -103,9 +103,9 @@ void faultHandler(int signo, siginfo_t *info, void *raw) {
         errno = savedErrno;
         return;
       case MapResult::Fault:
-        store32(translator->state, word::FaultLinear, static_cast<std::int32_t>(linear));
-        store32(translator->state, word::FaultError, static_cast<std::int32_t>(error));
-        store32(translator->state, word::FaultVector, kPageFaultVector);
+        storeOwn32(translator->state, word::FaultLinear, static_cast<std::int32_t>(linear));
+        storeOwn32(translator->state, word::FaultError, static_cast<std::int32_t>(error));
+        storeOwn32(translator->state, word::FaultVector, kPageFaultVector);
         reason = xlate_exit::Fault;
         break;
       case MapResult::Slow:

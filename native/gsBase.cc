@@ -34,7 +34,8 @@ constexpr unsigned long kHwcap2Fsgsbase = 2;
 /* Host address of the region, 0 before gsWay() needs it. Never given back: threads may have it as their base at any time. */
 std::uint64_t lost = 0;
 
-thread_local std::uint64_t current = 0;
+/* What gsWay() has found, once gsOpen() has asked. */
+std::atomic<GsWay> way{GsWay::SystemCall};
 
 int tellKernel(std::uint64_t base) { return syscall(SYS_arch_prctl, ARCH_SET_GS, base) == 0 ? 0 : -errno; }
 
@@ -96,26 +97,22 @@ GsWay find() {
 }  // namespace
 
 GsWay gsWay() {
-  static const GsWay way = find();
-  return way;
+  static const GsWay found = find();
+  return found;
 }
 
 int gsOpen() {
-  current = 0;
-  return gsWay() == GsWay::Unannounced ? tellKernel(lost) : 0;
+  way = gsWay();
+  return way == GsWay::Unannounced ? tellKernel(lost) : 0;
 }
 
-void gsClose() {
-  current = 0;
-  tellKernel(0);
-}
+void gsClose() { tellKernel(0); }
 
-void gsSet(std::uint64_t base) {
-  const GsWay way = gsWay();
+void gsSet(std::uint64_t base, std::uint64_t *present) {
   /* Unannounced, it may have been lost since. */
-  if (base == current && way != GsWay::Unannounced) return;
-  current = base;
-  if (way == GsWay::SystemCall) {
+  if (base == *present && way.load(std::memory_order_relaxed) != GsWay::Unannounced) return;
+  *present = base;
+  if (way.load(std::memory_order_relaxed) == GsWay::SystemCall) {
     tellKernel(base);
   } else {
     write(base);

@@ -25,8 +25,11 @@ GsWay gsWay();
 int gsOpen();
 void gsClose();
 
-/* Makes `base` the GS base of the calling thread. Async-signal-safe: an instruction or a system call, and a variable of this thread. */
-void gsSet(std::uint64_t base);
+/*
+ * Makes `base` the GS base of the calling thread; `present` is what it was set to before, for who has called gsOpen() since 0. Async-signal-safe:
+ * an instruction or a system call, and variables that only this thread uses.
+ */
+void gsSet(std::uint64_t base, std::uint64_t *present);
 
 /* Whether an access faulted only because the kernel has replaced the base since gsSet(). Async-signal-safe: it compares. */
 bool gsIsLost(std::uint64_t address);

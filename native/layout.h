@@ -119,6 +119,7 @@
 #define WORD_InHost 3712
 #define WORD_TrapSignals 3784
 #define WORD_WindowsLost 3792
+#define WORD_KnownSegments 3808
 #define XLATE_EXIT_Miss 0
 #define XLATE_EXIT_Attention 1
 #define XLATE_EXIT_Interpret 2
@@ -251,6 +252,7 @@ constexpr std::size_t Samples = 3696;
 constexpr std::size_t InHost = 3712;
 constexpr std::size_t TrapSignals = 3784;
 constexpr std::size_t WindowsLost = 3792;
+constexpr std::size_t KnownSegments = 3808;
 }  // namespace word
 
 /* Byte offsets into one segment register's cache. */
@@ -261,6 +263,16 @@ constexpr std::size_t Limit = 8;
 constexpr std::size_t Access = 12;
 constexpr std::size_t Count = 16;
 }  // namespace segment_word
+
+/* Words of `word::KnownSegments`, by their distance from the first of a segment. */
+namespace known_word {
+constexpr std::size_t Selector = 0;
+constexpr std::size_t Low = 4;
+constexpr std::size_t High = 8;
+constexpr std::size_t Base = 12;
+constexpr std::size_t Access = 16;
+constexpr std::size_t Count = 20;
+}  // namespace known_word
 
 /* Bits of word::Attention. */
 namespace attention {

@@ -111,6 +111,16 @@ class Machine {
     set(word::XlateRefresh, 1);
   }
 
+  /* What FS or GS has just been loaded with, by these rules and with no limit, can be loaded again in translated code. */
+  void noteKnown(unsigned number, std::uint32_t selector, std::uint32_t low, std::uint32_t high) {
+    const std::size_t at = word::KnownSegments + (number - segment::Fs) * known_word::Count;
+    set(at + known_word::Selector, selector);
+    set(at + known_word::Low, low);
+    set(at + known_word::High, high);
+    set(at + known_word::Base, baseOf(low, high));
+    set(at + known_word::Access, (high >> 8) & 0xf0ff);
+  }
+
   /* A null selector: the segment cannot be used. */
   void emptySegment(unsigned number, std::uint32_t selector) {
     const std::size_t at = word::Segments + number * 16;

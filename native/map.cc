@@ -46,7 +46,7 @@ bool permitWriting(Translator &translator, const Window &window, std::uint32_t p
 }
 
 MapResult full(Translator &translator) {
-  store32(translator.state, word::WindowFull, 1);
+  storeOwn32(translator.state, word::WindowFull, 1);
   return MapResult::Slow;
 }
 
@@ -217,7 +217,7 @@ MapResult windowMap(Translator &translator, std::uint32_t linear, bool write, bo
     if (window.large[page / kRegionPages] != 0) windowDropRegion(translator, window, page / kRegionPages);
     result = mapRun(translator, window, access);
   }
-  if (result == MapResult::Mapped) add64(translator.state, word::WindowFaults, 1);
+  if (result == MapResult::Mapped) addOwn64(translator.state, word::WindowFaults, 1);
   return result;
 }
 

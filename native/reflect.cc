@@ -53,7 +53,7 @@ bool reflectFault(Translator &translator) {
     translator.hasFaulted = true;
     translator.faultEip = eip;
   }
-  add64(translator.state, word::Reflections, 1);
+  addOwn64(translator.state, word::Reflections, 1);
   return true;
 }
 

@@ -117,7 +117,7 @@ bool invalidatePage(Machine &machine, std::uint32_t linear) {
 
 bool romCall(Machine &machine, std::uint32_t number) {
   if (!make(machine, number)) return false;
-  add64(machine.state(), word::RomCalls + number * 8, 1);
+  addOwn64(machine.state(), word::RomCalls + number * 8, 1);
   return true;
 }
 

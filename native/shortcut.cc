@@ -100,6 +100,7 @@ bool loadData(Machine &machine, unsigned number, std::uint32_t selector) {
   if ((high & 0x9f00) != 0x9300 || cpl > dpl || (selector & 3) > dpl) return false;
   if (Machine::limitOf(low, high) != 0xffffffff || (mustBeFlat && Machine::baseOf(low, high) != 0)) return false;
   machine.setSegment(number, selector, low, high);
+  if (!mustBeFlat) machine.noteKnown(number, selector, low, high);
   return true;
 }
 
@@ -131,7 +132,7 @@ bool vmcall(Machine &machine, std::uint32_t number, std::uint32_t nextEip) {
   }
   if (!(number == rom::IRETCall ? interruptReturn(machine) : sysexit(machine))) return false;
   if (number == rom::SYSEXITCall) machine.setInterruptFlag(true);
-  add64(machine.state(), word::RomCalls + number * 8, 1);
+  addOwn64(machine.state(), word::RomCalls + number * 8, 1);
   return true;
 }
 

@@ -53,6 +53,22 @@ inline void add64(void *state, std::size_t offset, std::uint64_t value) {
   __atomic_fetch_add(word64(state, offset), value, __ATOMIC_SEQ_CST);
 }
 
+/*
+ * Words that only the vCPU's own thread writes, outside of signal handlers or inside of them but never both at once: nobody waits for them in any
+ * order, so that a plain store will do, which takes a twentieth of the time.
+ */
+inline void storeOwn32(void *state, std::size_t offset, std::int32_t value) {
+  __atomic_store_n(word32(state, offset), value, __ATOMIC_RELAXED);
+}
+
+inline void storeOwn64(void *state, std::size_t offset, std::uint64_t value) {
+  __atomic_store_n(word64(state, offset), value, __ATOMIC_RELAXED);
+}
+
+inline void addOwn64(void *state, std::size_t offset, std::uint64_t value) {
+  storeOwn64(state, offset, __atomic_load_n(word64(state, offset), __ATOMIC_RELAXED) + value);
+}
+
 }  // namespace romulus
 
 #endif

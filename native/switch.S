@@ -10,8 +10,7 @@
 
 /* CF, PF, AF, ZF, SF, DF, OF: the flags that translated code keeps in RFLAGS. */
 #define FLAGS_IN_HOST 0xcd5
-/* IF and the bit that is always 1. */
-#define FLAGS_OF_HOST 0x202
+#define FLAG_DF 0x400
 
     .intel_syntax noprefix
     .section .note.GNU-stack, "", @progbits
@@ -42,10 +41,18 @@ romulusEnter:
     mov ecx, eax
     and ecx, ~(FLAGS_IN_HOST | 2)
     mov [r15 + WORD_Eflags], ecx
-    and eax, FLAGS_IN_HOST
-    or eax, FLAGS_OF_HOST
-    push rax
-    popfq
+    /* The flags without POPFQ, which takes as long as all the rest. */
+    test eax, FLAG_DF
+    jz 4f
+    std
+4:  mov edx, eax
+    mov ah, al
+    shr edx, 11
+    and edx, 1
+    mov al, dl
+    /* OF of the 1 in AL, then SF, ZF, AF, PF and CF */
+    add al, 0x7f
+    sahf
     mov eax, [r15 + WORD_Eax]
     mov ecx, [r15 + WORD_Ecx]
     mov edx, [r15 + WORD_Edx]

@@ -11,7 +11,6 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-#include <utility>
 
 #include "gsBase.h"
 #include "signal.h"
@@ -72,12 +71,14 @@ constexpr std::uint64_t kAway = 1ull << 62;
 
 /* Whether translated code can reach memory through FS and GS: it adds their bases itself, but knows no limits and no rights. */
 void bringSegments(void *state) {
-  for (const auto &[number, away] : {std::pair{4u, word::FsAway}, std::pair{5u, word::GsAway}}) {
+  const auto bring = [state](unsigned number, std::size_t away) {
     const std::size_t at = word::Segments + number * 16;
     const auto access = static_cast<std::uint32_t>(*word32(state, at + segment_word::Access));
     const bool whole = *word32(state, at + segment_word::Limit) == -1;
     *word64(state, away) = whole && (access & kReachableMask) == kReachable ? 0 : kAway;
-  }
+  };
+  bring(4, word::FsAway);
+  bring(5, word::GsAway);
 }
 
 /* After an exit: whether it could be answered here, so that the guest is between two instructions again. */
@@ -87,7 +88,7 @@ bool answer(Translator &translator) {
   switch (reason) {
     case xlate_exit::Interpret: {
       const unsigned count = shortcut(translator);
-      if (count != 0) add64(translator.state, word::Shortcuts, count);
+      if (count != 0) addOwn64(translator.state, word::Shortcuts, count);
       return count != 0;
     }
     case xlate_exit::Fault:
@@ -100,16 +101,16 @@ bool answer(Translator &translator) {
 /* Whether there is a fragment to go on with at Word.NextEip and nothing else wants the vCPU; else the exit's reason says so. */
 bool goOn(Translator &translator) {
   if (load32(translator.state, word::Attention) != 0) {
-    store32(translator.state, word::XlateExit, xlate_exit::Attention);
+    storeOwn32(translator.state, word::XlateExit, xlate_exit::Attention);
     return false;
   }
   const auto eip = static_cast<std::uint32_t>(*word32(translator.state, word::NextEip));
   const std::uint32_t offset = translator.windows[translator.current].table[eip];
   if (offset == 0) {
-    store32(translator.state, word::XlateExit, xlate_exit::Miss);
+    storeOwn32(translator.state, word::XlateExit, xlate_exit::Miss);
     return false;
   }
-  store32(translator.state, word::XlateEntry, static_cast<std::int32_t>(offset));
+  storeOwn32(translator.state, word::XlateEntry, static_cast<std::int32_t>(offset));
   return true;
 }
 
@@ -153,6 +154,7 @@ int translatorOpen(Memory *ram, Memory *stateMemory, Memory *code, const std::ui
   translator.direct = direct;
   translator.side = side;
   translator.current = 0;
+  translator.gsBase = 0;
   translator.mappings = kMaxWindows;
   const std::uint32_t limit = mappingLimit();
   translator.maxMappings = maxMappings != 0 && maxMappings < limit ? maxMappings : limit;
@@ -189,7 +191,7 @@ void translatorEnter(Translator &translator) {
   if (entry >= translator.codeBytes) return;
   const auto install = static_cast<std::uint32_t>(*word32(translator.state, word::XlateInstall));
   if (*word32(translator.state, word::FaultDelivered) != 0) {
-    store32(translator.state, word::FaultDelivered, 0);
+    storeOwn32(translator.state, word::FaultDelivered, 0);
     translator.hasFaulted = true;
     translator.faultEip = static_cast<std::uint32_t>(*word32(translator.state, word::FaultEip));
   }
@@ -198,7 +200,7 @@ void translatorEnter(Translator &translator) {
     windowInstall(translator, window, static_cast<std::uint32_t>(*word32(translator.state, word::NextEip)), install, next, entry);
   }
   for (;;) {
-    gsSet(reinterpret_cast<std::uint64_t>(translator.windows[translator.current].base));
+    gsSet(reinterpret_cast<std::uint64_t>(translator.windows[translator.current].base), &translator.gsBase);
     bringSegments(translator.state);
     romulusEnter(translator.state);
     if (!answer(translator) || !goOn(translator)) return;

@@ -187,8 +187,8 @@ void windowSwap(Translator &translator) {
   translator.twin = other;
   Window &window = translator.windows[translator.current];
   windowSettle(translator, window, *word32(translator.state, word::Cpl) == 3);
-  store64(translator.state, word::WindowBase, reinterpret_cast<std::uint64_t>(window.base));
-  store64(translator.state, word::JumpTable, reinterpret_cast<std::uint64_t>(window.table));
+  storeOwn64(translator.state, word::WindowBase, reinterpret_cast<std::uint64_t>(window.base));
+  storeOwn64(translator.state, word::JumpTable, reinterpret_cast<std::uint64_t>(window.table));
 }
 
 int windowSelect(Translator &translator, unsigned index, int twin) {
@@ -201,8 +201,8 @@ int windowSelect(Translator &translator, unsigned index, int twin) {
   translator.space = windowSpace(translator);
   windowSettle(translator, window, *word32(translator.state, word::Cpl) == 3);
   translator.twin = twin >= 0 && translator.windows[twin].base != nullptr ? twin : -1;
-  store64(translator.state, word::WindowBase, reinterpret_cast<std::uint64_t>(window.base));
-  store64(translator.state, word::JumpTable, reinterpret_cast<std::uint64_t>(window.table));
+  storeOwn64(translator.state, word::WindowBase, reinterpret_cast<std::uint64_t>(window.base));
+  storeOwn64(translator.state, word::JumpTable, reinterpret_cast<std::uint64_t>(window.table));
   return 0;
 }
 

@@ -77,6 +77,12 @@ export function layoutHeader(): string {
       'std::size_t',
       members('SegmentWord').map(([name, index]) => [name, index * WORD_BYTES]),
     ),
+    ...section(
+      'Words of `word::KnownSegments`, by their distance from the first of a segment.',
+      'known_word',
+      'std::size_t',
+      members('KnownWord').map(([name, index]) => [name, index * WORD_BYTES]),
+    ),
     ...section('Bits of word::Attention.', 'attention', 'std::int32_t', members('Attention')),
     ...section('Values of word::ExitReason.', 'exit_reason', 'std::int32_t', members('ExitReason')),
     ...section('Values of word::XlateExit.', 'xlate_exit', 'std::int32_t', members('XlateExit')),

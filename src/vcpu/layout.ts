@@ -243,7 +243,25 @@ export const enum Word {
   TrapSignals = 946,
   /** Faults of translated code that found the window gone from the GS base (native/gsBase.cc), 64 bits. */
   WindowsLost = 948,
+  /**
+   * What FS and GS were last loaded with in native code, for translated code to load again: `KnownWord`s of FS, then of GS. Segments from some
+   * base on with no limit, which can be read and written.
+   */
+  KnownSegments = 952,
   Count = 1024,
+}
+
+/** Words of a segment in `Word.KnownSegments`. */
+export const enum KnownWord {
+  /** As it was loaded; 0 when nothing is known. */
+  Selector = 0,
+  /** The descriptor in memory. */
+  Low = 1,
+  High = 2,
+  /** The descriptor as `SegmentWord` has it. */
+  Base = 3,
+  Access = 4,
+  Count = 5,
 }
 
 /** Addresses that native code keeps for TypeScript's TLB (`Word.FlushedPages`) before it asks to be relieved of them. */

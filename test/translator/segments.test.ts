@@ -110,4 +110,41 @@ describe('translator: FS and GS', () => {
       },
     );
   });
+
+  it('loads again in place what it has loaded before, and null', () => {
+    // mov ecx, 100; l: mov fs, WHOLE; add eax, fs:[10]; mov fs, 0; dec ecx; jnz l
+    const body = [...loadFs(WHOLE), 0x64, 0x03, 0x05, ...d(0x10), ...loadFs(0), 0x49];
+    const program = [0x31, 0xc0, 0xb9, ...d(100), ...body, 0x75, -(body.length + 2) & 0xff, HLT];
+    both(program, { prepare }, ({ translated: { words, translator } }) => {
+      assert.equal(words[Word.Eax] >>> 0, (100 * 0x11111111) % 2 ** 32);
+      assert.equal(translator.statistics().shortcuts, 1);
+    });
+  });
+
+  for (const [what, offset, value] of [
+    ['base', 0, 0x0010ffff],
+    ['limit', 0, 0xfffe],
+    ['rights', 4, 0x00cf9102],
+    ['presence', 4, 0x00cf1302],
+  ] as const)
+    it(`looks at the descriptor again: another ${what}`, () => {
+      const change = [0xc7, 0x05, ...d(GDT + WHOLE + offset), ...d(value)];
+      // mov eax, fs:[10]
+      const read = [0x64, 0xa1, ...d(0x10)];
+      const load = (machine: Machine): void => {
+        prepare(machine);
+        machine.phys.write32(DATA + 0x10 + 0x10, 0x33333333);
+      };
+      both([...loadFs(WHOLE), ...loadFs(0), ...change, ...loadFs(WHOLE), ...read, HLT], { prepare: load });
+      both([...loadFs(WHOLE), ...loadFs(0), ...loadFs(WHOLE), ...read, ...change, ...loadFs(WHOLE), ...read, HLT], {
+        prepare: load,
+      });
+    });
+
+  it('leaves nothing to be read through null', () => {
+    // the fault's handler puts the vector into ebp
+    both([...loadFs(WHOLE), ...loadFs(0), 0x64, 0xa1, ...d(0x10), HLT], { prepare }, ({ translated: { words } }) => {
+      assert.equal(words[Word.Ebp], 13);
+    });
+  });
 });

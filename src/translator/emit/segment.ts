@@ -1,11 +1,12 @@
 /**
  * Segment registers. Reading one is a load from the state block. Loading DS, ES, FS or GS at CPL 0 is done in place where the descriptor is
- * that of a flat, writable segment, as kernels have it at every entry and exit: then nothing that was worked out from the old segment
- * changes. All else is the interpreter's: other descriptors, null but for FS and GS that are null already, SS with its shadow.
+ * that of a flat, writable segment, as kernels have it at every entry and exit; FS and GS also where it is the one that native code has loaded
+ * last, as that of a kernel's data of its own (a base, but no limit), and null. All else is left, to native/shortcut.cc first: other
+ * descriptors, DS and ES with null, SS with its shadow.
  * (SDM 2, MOV, POP; SDM 3A, "Segment Descriptors")
  * Read before: `stack.ts`. Read after: `string.ts`.
  */
-import { SegmentWord, Word } from '../../vcpu/layout.js';
+import { KnownWord, SegmentWord, Word } from '../../vcpu/layout.js';
 import { OperandKind, Segment } from '../../x86/instruction.js';
 import { Condition, Host, segmentWord } from '../asm64.js';
 import { LinkKind } from '../fragment.js';
@@ -20,6 +21,8 @@ const DPL_SHIFT = 13;
 /** Selector: index and table, table alone. */
 const NOT_NULL = 0xfffc;
 const TABLE = 4;
+/** Upper half of the 64 bits that make an address one that no access can have (`kAway` of native/translator.cc). */
+const AWAY_HIGH = 1 << 30;
 /** Access rights as `SegmentWord.Access` has them, of bits 32 to 63 shifted down by 8. */
 const ACCESS = 0xf0ff;
 
@@ -57,6 +60,7 @@ function loadSegment(emitter: Emitter, segment: number): void {
   const cache = segmentWord(segment);
   const mayBeNull = segment === Segment.Fs || segment === Segment.Gs;
   const slow: number[] = [];
+  const notFlat: number[] = [];
   keepFlags(emitter);
   asm.testImmediate(Host.R8, NOT_NULL);
   const isNull = asm.jumpIf(Condition.Equal);
@@ -77,11 +81,11 @@ function loadSegment(emitter: Emitter, segment: number): void {
 
   keepFlags(emitter);
   asm.compareImmediate(Host.R9, FLAT_LOW);
-  slow.push(asm.jumpIf(Condition.NotEqual));
-  asm.move(Host.R9, Host.R10);
-  asm.andImmediate(Host.R9, ~FREE);
-  asm.compareImmediate(Host.R9, FLAT_HIGH);
-  slow.push(asm.jumpIf(Condition.NotEqual));
+  notFlat.push(asm.jumpIf(Condition.NotEqual));
+  asm.move(Host.R11, Host.R10);
+  asm.andImmediate(Host.R11, ~FREE);
+  asm.compareImmediate(Host.R11, FLAT_HIGH);
+  notFlat.push(asm.jumpIf(Condition.NotEqual));
   // RPL <= DPL; CPL is 0
   asm.move(Host.R9, Host.R10);
   asm.shiftRight(Host.R9, DPL_SHIFT);
@@ -94,11 +98,15 @@ function loadSegment(emitter: Emitter, segment: number): void {
   asm.andImmediate(Host.R10, ACCESS);
   asm.storeState(cache + SegmentWord.Selector, Host.R8);
   asm.storeState(cache + SegmentWord.Access, Host.R10);
+  // the low half of `away` is always 0
+  const reach = (limit: number, away: number): void => {
+    asm.setState(cache + SegmentWord.Limit, limit);
+    asm.setState(awayWord(segment) + 1, away);
+    asm.setState(Word.XlateRefresh, 1);
+  };
   if (mayBeNull) {
     asm.setState(cache + SegmentWord.Base, 0);
-    asm.setState(cache + SegmentWord.Limit, -1);
-    // the low half is always 0
-    asm.setState(awayWord(segment) + 1, 0);
+    reach(-1, 0);
   }
   const loaded = asm.position;
   bringFlags(emitter);
@@ -106,12 +114,30 @@ function loadSegment(emitter: Emitter, segment: number): void {
   emitter.later(() => {
     asm.bind(isNull);
     if (mayBeNull) {
-      asm.compareStateZero(cache + SegmentWord.Access);
-      slow.push(asm.jumpIf(Condition.NotEqual));
       asm.storeState(cache + SegmentWord.Selector, Host.R8);
       asm.setState(cache + SegmentWord.Base, 0);
-      asm.setState(cache + SegmentWord.Limit, 0);
+      asm.setState(cache + SegmentWord.Access, 0);
+      reach(0, AWAY_HIGH);
       asm.bind(asm.jump(), loaded);
+      for (const at of notFlat) asm.bind(at);
+      const known = Word.KnownSegments + (segment - Segment.Fs) * KnownWord.Count;
+      for (const [register, word] of [
+        [Host.R8, KnownWord.Selector],
+        [Host.R9, KnownWord.Low],
+        [Host.R10, KnownWord.High],
+      ] as const) {
+        asm.compareState(register, known + word);
+        slow.push(asm.jumpIf(Condition.NotEqual));
+      }
+      asm.storeState(cache + SegmentWord.Selector, Host.R8);
+      asm.loadState(Host.R9, known + KnownWord.Base);
+      asm.storeState(cache + SegmentWord.Base, Host.R9);
+      asm.loadState(Host.R9, known + KnownWord.Access);
+      asm.storeState(cache + SegmentWord.Access, Host.R9);
+      reach(-1, 0);
+      asm.bind(asm.jump(), loaded);
+    } else {
+      for (const at of notFlat) asm.bind(at);
     }
     for (const at of slow) asm.bind(at);
     bringFlags(emitter);
