@@ -8,6 +8,7 @@
  */
 #include <algorithm>
 #include <sys/mman.h>
+#include <vector>
 
 #include "state.h"
 #include "translator.h"
@@ -123,9 +124,54 @@ void revalidateAround(Translator &translator, Window &window, Executor &executor
   for (std::uint32_t at = 0; at < kRegionPages; at++) revalidateCode(translator, window, region * kRegionPages + at, user);
 }
 
+/* All that is mapped in a window, in ascending order: pages, and the first pages of regions that 4 MiB entries map. */
+std::vector<std::uint32_t> mappedPages(const Window &window) {
+  std::vector<std::uint32_t> pages;
+  for (const PageLog *log : {&window.mapped, &window.global}) {
+    for (std::uint32_t at = 0; at < log->count; at++) {
+      const std::uint32_t page = log->pages[at];
+      if ((window.shadow[page] & shadow::Mapped) != 0) pages.push_back(page);
+    }
+  }
+  for (std::uint32_t at = 0; at < window.regionCount; at++) pages.push_back(window.regions[at] * kRegionPages);
+  std::sort(pages.begin(), pages.end());
+  return pages;
+}
+
+/*
+ * Unmaps pages of a window. What lies between two of them and is not mapped goes with them, so that a process that has ended leaves in a few
+ * system calls.
+ */
+void dropPages(Translator &translator, Window &window, std::vector<std::uint32_t> &pages) {
+  if (pages.empty()) return;
+  std::sort(pages.begin(), pages.end());
+  const std::vector<std::uint32_t> mapped = mappedPages(window);
+  auto at = mapped.begin();
+  for (std::size_t first = 0; first < pages.size();) {
+    at = std::lower_bound(at, mapped.end(), pages[first]);
+    std::size_t last = first;
+    while (last + 1 < pages.size() && at + 1 != mapped.end() && *++at == pages[last + 1]) last++;
+    windowUnmapSpan(translator, window, &pages[first], last - first + 1);
+    first = last + 1;
+  }
+}
+
 void revalidateLog(Translator &translator, Window &window, PageLog &log, bool user) {
   Executor executor(translator, window);
-  for (std::uint32_t at = 0; at < log.count; at++) revalidatePage(translator, window, executor, log.pages[at], user);
+  std::vector<std::uint32_t> dropped;
+  for (std::uint32_t at = 0; at < log.count; at++) {
+    const std::uint32_t page = log.pages[at];
+    const std::uint32_t entry = window.shadow[page];
+    if ((entry & (shadow::Mapped | shadow::Large)) != shadow::Mapped) continue;
+    const Fate fate = fateOf(translator, page, entry, user);
+    if (fate == Fate::Drop) {
+      dropped.push_back(page);
+    } else if (fate == Fate::Protect) {
+      executor.add(page, fate);
+    }
+  }
+  executor.finish();
+  dropPages(translator, window, dropped);
 }
 
 /* Leaves in a log only the pages that are mapped still. */

@@ -227,6 +227,9 @@ void windowDestroy(Window &window);
 /* Unmaps neighbouring pages: none of a region that a 4 MiB entry maps, or all. */
 void windowUnmap(Translator &translator, Window &window, std::uint32_t first, std::uint32_t count);
 
+/* Unmaps pages, given in ascending order, between which no others are mapped. */
+void windowUnmapSpan(Translator &translator, Window &window, const std::uint32_t *pages, std::size_t count);
+
 /* Unmaps a region, whatever maps it. */
 void windowDropRegion(Translator &translator, Window &window, std::uint32_t region);
 

@@ -291,6 +291,17 @@ void windowUnmap(Translator &translator, Window &window, std::uint32_t first, st
   for (std::uint32_t page = first; page < first + count; page++) window.shadow[page] &= shadow::AnyLog;
 }
 
+void windowUnmapSpan(Translator &translator, Window &window, const std::uint32_t *pages, std::size_t count) {
+  const bool isDone = unmapRange(translator, window, pages[0], pages[count - 1] - pages[0] + 1);
+  for (std::size_t at = 0; at < count; at++) {
+    if (isDone) {
+      window.shadow[pages[at]] &= shadow::AnyLog;
+    } else {
+      windowUnmap(translator, window, pages[at], 1);
+    }
+  }
+}
+
 /* Safe: tables that only this thread uses. */
 void windowForgetRegion(Window &window, std::uint32_t region) {
   if (window.large[region] == 0) return;

@@ -29,7 +29,8 @@ export interface TranslatorHost {
    */
   select(window: number, twin: number): void;
   /**
-   * Drops every page of a window whose translation is not what the page tables say now. CR3 must be the window's.
+   * Drops every page of a window whose translation is not what the page tables say now. CR3 must be the window's, or that of the address space
+   * that becomes its.
    * @param sparesGlobal pages of global entries need not be looked at
    */
   revalidate(window: number, user: boolean, sparesGlobal: boolean): void;

@@ -135,6 +135,14 @@ export class Windows {
     return -1;
   }
 
+  private _leastRecent(fits: (slot: Slot) => boolean): number | undefined {
+    let found: number | undefined;
+    this._slots.forEach((slot, index) => {
+      if (fits(slot) && (found === undefined || slot.usedAt < this._slots[found].usedAt)) found = index;
+    });
+    return found;
+  }
+
   /** Checks a window after a flush, and one of an address space that comes back after changes of page tables. */
   private _makeFit(index: number, slot: Slot, isSwitch: boolean): void {
     if (slot.checkedAt === this._flushes && (!isSwitch || slot.changesAt === this._words[Word.TableChanges])) return;
@@ -146,14 +154,18 @@ export class Windows {
     this.checks++;
   }
 
+  /**
+   * One that was never used, else the least recently used one of this privilege: it keeps what is the same in the new address space, as a
+   * kernel's memory and code are in all.
+   */
   private _replace(space: number, user: boolean): number {
-    let index = 0;
-    this._slots.forEach((slot, candidate) => {
-      if (slot.usedAt < this._slots[index].usedAt) index = candidate;
-    });
+    let index = this._slots.findIndex((slot) => slot.space === NO_SPACE);
+    if (index < 0) index = this._leastRecent((slot) => slot.user === user) ?? this._leastRecent(() => true)!;
     const slot = this._slots[index];
     if (slot.space !== NO_SPACE) {
-      this._host.clear(index);
+      if (slot.user === user) this._host.revalidate(index, user, slot.globalCheckedAt === this._globalFlushes);
+      else this._host.clear(index);
+      this._onCheck();
       this.evictions++;
     }
     slot.space = space;
