@@ -6,7 +6,7 @@
  * length, writable, contents); 2 = LDT entry (`struct user_desc`); 3 = case. `oracle.c` has the layout of cases and answers.
  * Read before: `../../test/vectors/state.ts`. Read after: `record.ts`, `../fuzz/fuzz.ts`.
  */
-import { execFileSync, spawn, type ChildProcessByStdio } from 'node:child_process';
+import { execFileSync, spawn, spawnSync, type ChildProcessByStdio } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -131,6 +131,11 @@ export class Oracle {
     this._folder = mkdtempSync(join(tmpdir(), 'romulus-oracle-'));
     this._program = join(this._folder, 'oracle');
     execFileSync('gcc', [...FLAGS, '-o', this._program, SOURCE]);
+  }
+
+  /** Whether this host runs the process, which is a 32-bit program. */
+  get runs(): boolean {
+    return spawnSync(this._program, [], { input: '', stdio: ['pipe', 'ignore', 'ignore'] }).status === 0;
   }
 
   private _start(): ChildProcessByStdio<Writable, Readable, null> {

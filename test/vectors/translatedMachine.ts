@@ -11,7 +11,7 @@ import { Attention, Word } from '../../src/vcpu/layout.js';
 import { UserMachine } from './userMachine.js';
 
 /** Translated code counts no instructions: a case that has used so much of the processor counts as endless. */
-const ENDLESS_US = 60_000;
+const ENDLESS_MS = 60;
 const LOOK_NS = 20_000_000;
 const CODE_BYTES = 4 << 20;
 
@@ -21,7 +21,8 @@ export class TranslatedMachine {
   private readonly _buffers: ArrayBuffer[] = [];
   private _translator: Translator | undefined;
 
-  constructor(native: Native, options: TranslatorOptions = {}) {
+  /** @param endlessMs processor time in user mode after which a case counts as endless */
+  constructor(native: Native, options: TranslatorOptions = {}, endlessMs = ENDLESS_MS) {
     this._native = native;
     this._machine = new UserMachine(
       {
@@ -40,7 +41,7 @@ export class TranslatedMachine {
                 const count = translator.run(limit);
                 native.timerDisarm();
                 if ((cpu.words[Word.Attention] & Attention.Timer) === 0) return count;
-                if (process.cpuUsage(start).user > ENDLESS_US) return limit;
+                if (process.cpuUsage(start).user > endlessMs * 1000) return limit;
                 cpu.words[Word.Attention] &= ~Attention.Timer;
               }
             },
