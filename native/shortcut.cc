@@ -1,6 +1,7 @@
 /*
  * The instructions that every system call and page fault of a guest needs and that translated code leaves to the interpreter: INT n into
- * a handler at CPL 0, IRET, SYSENTER, SYSEXIT, RDTSC, INVLPG, the frequent calls of the ROM, loads of ES, DS, FS and GS, and scans of strings. Leaving for JavaScript
+ * a handler at CPL 0, IRET, SYSENTER, SYSEXIT, RDTSC, INVLPG, the frequent calls of the ROM, loads of ES, DS, FS and GS, FXSAVE and FXRSTOR, and
+ * scans of strings. Leaving for JavaScript
  * and coming back costs more than all of them together, so the plain case of each is done here: flat 32-bit segments in the GDT that are
  * present and marked accessed, frames within one page, nothing that faults. Whatever is not plain is left alone, unchanged, for the
  * interpreter, which is the meaning of these instructions (src/vcpu/deliver.ts, transfer.ts, segments.ts).
@@ -136,18 +137,109 @@ bool vmcall(Machine &machine, std::uint32_t number, std::uint32_t nextEip) {
   return true;
 }
 
-/* INVLPG [reg] and INVLPG [address], of the 0F 01 group; DS and SS are flat. */
+/* A memory operand of an instruction without prefixes; the segments are flat. */
+struct MemoryOperand {
+  std::uint32_t linear;
+  std::uint32_t nextEip;
+};
+
+/* Of the instruction at `eip`, whose opcode has so many bytes and no immediate follows. (SDM 2, "32-Bit Addressing Forms with the ModR/M Byte") */
+bool memoryOperand(const Machine &machine, std::uint32_t eip, std::uint32_t opcodeBytes, MemoryOperand *found) {
+  constexpr std::uint32_t kMaxOperandBytes = 6;
+  constexpr unsigned kSib = 4;
+  constexpr unsigned kNoIndex = 4;
+  constexpr unsigned kNoBase = 5;
+  const char *code = machine.reach(eip + opcodeBytes, kMaxOperandBytes, false, machine.user());
+  if (code == nullptr) return false;
+  const auto reg = [&](unsigned number) { return machine.get(word::Eax + number * 4); };
+  const auto modrm = static_cast<unsigned char>(*code++);
+  const unsigned mod = modrm >> 6;
+  const unsigned rm = modrm & 7;
+  unsigned base = rm;
+  std::uint32_t bytes = 1;
+  std::uint32_t linear = 0;
+  if (mod == 3) return false;
+  if (rm == kSib) {
+    const auto sib = static_cast<unsigned char>(*code++);
+    bytes++;
+    base = sib & 7;
+    const unsigned index = (sib >> 3) & 7;
+    if (index != kNoIndex) linear = reg(index) << (sib >> 6);
+  }
+  const bool isAbsolute = mod == 0 && base == kNoBase;
+  if (!isAbsolute) linear += reg(base);
+  if (mod == 1) {
+    linear += static_cast<std::uint32_t>(static_cast<signed char>(*code));
+    bytes += 1;
+  } else if (mod == 2 || isAbsolute) {
+    linear += Machine::load(code);
+    bytes += 4;
+  }
+  *found = {linear, eip + opcodeBytes + bytes};
+  return true;
+}
+
+/* INVLPG, of the 0F 01 group. */
 bool invlpg(Machine &machine, std::uint32_t eip) {
-  constexpr std::uint32_t kInstructionBytes = 3;
-  constexpr std::uint32_t kAbsoluteBytes = 7;
-  const auto *code = reinterpret_cast<const unsigned char *>(machine.reach(eip, kAbsoluteBytes, false, false));
-  if (code == nullptr || machine.get(word::Cpl) != 0 || (code[2] & 0xf8) != 0x38) return false;
-  const unsigned rm = code[2] & 7;
-  /* ModR/M 4 is a SIB byte, 5 an address (SDM 2, "32-Bit Addressing Forms with the ModR/M Byte"). */
-  if (rm == 4) return false;
-  const std::uint32_t linear = rm == 5 ? Machine::load(reinterpret_cast<const char *>(code) + kInstructionBytes) : machine.get(word::Eax + rm * 4);
-  if (!invalidatePage(machine, linear)) return false;
-  machine.set(word::NextEip, eip + (rm == 5 ? kAbsoluteBytes : kInstructionBytes));
+  MemoryOperand operand{};
+  if (machine.get(word::Cpl) != 0 || !memoryOperand(machine, eip, 2, &operand)) return false;
+  if (!invalidatePage(machine, operand.linear)) return false;
+  machine.set(word::NextEip, operand.nextEip);
+  return true;
+}
+
+/* FXSAVE image (SDM 2, FXSAVE): bytes with eight XMM registers, and fields of it. */
+constexpr std::uint32_t kFxBytes = 288;
+constexpr std::uint32_t kFxOperandBytes = 512;
+constexpr std::uint32_t kFxAlignment = 16;
+constexpr std::uint16_t kFcwBits = 0x1f3f;
+constexpr std::uint16_t kFcwOne = 0x40;
+constexpr std::uint16_t kFswExceptions = 0x3f;
+constexpr std::uint16_t kFswSummary = 0x8080;
+constexpr std::uint16_t kFopBits = 0x7ff;
+constexpr std::uint32_t kMxcsrBits = 0xffff;
+
+struct FxImage {
+  std::uint16_t fcw, fsw;
+  std::uint8_t ftw, reserved;
+  std::uint16_t fop;
+  std::uint32_t fip;
+  std::uint16_t fcs, reserved2;
+  std::uint32_t fdp;
+  std::uint16_t fds, reserved3;
+  std::uint32_t mxcsr, mxcsrMask;
+  struct {
+    std::uint16_t value[5], reserved[3];
+  } st[8];
+  std::uint8_t xmm[8][16];
+};
+static_assert(sizeof(FxImage) == kFxBytes, "layout of FXSAVE");
+
+/* FXSAVE and FXRSTOR, as src/interp/fpuControl.ts has them, where the FPU may be used and no exception of it is pending or becomes so. */
+bool fxImage(Machine &machine, std::uint32_t eip, bool stores) {
+  MemoryOperand operand{};
+  if (machine.get(word::FpuUsable) == 0 || !memoryOperand(machine, eip, 2, &operand) || operand.linear % kFxAlignment != 0) return false;
+  char *at = machine.reach(operand.linear, kFxOperandBytes, stores, machine.user());
+  if (at == nullptr) return false;
+  void *own = word32(machine.state(), word::Fxsave);
+  FxImage image;
+  std::memcpy(&image, stores ? own : at, sizeof image);
+  if (!stores) {
+    FxImage present;
+    std::memcpy(&present, own, sizeof present);
+    image.fcw = (image.fcw & kFcwBits) | kFcwOne;
+    if ((image.mxcsr & ~kMxcsrBits) != 0 || ((present.fsw | image.fsw) & kFswSummary) != 0) return false;
+    if ((image.fsw & ~image.fcw & kFswExceptions) != 0) return false;
+    /* What is reserved does not exist in the registers. */
+    image.reserved = 0;
+    image.fop &= kFopBits;
+    image.reserved2 = 0;
+    image.reserved3 = 0;
+    for (auto &slot : image.st) std::memset(slot.reserved, 0, sizeof slot.reserved);
+  }
+  image.mxcsrMask = kMxcsrBits;
+  std::memcpy(stores ? at : own, &image, sizeof image);
+  machine.set(word::NextEip, operand.nextEip);
   return true;
 }
 
@@ -194,14 +286,16 @@ bool scanString(Machine &machine, std::uint32_t eip) {
   return true;
 }
 
-/* MOV sreg, [ESP + displacement]: what kernels have in the frame that they leave by. */
-bool loadFromStack(Machine &machine, unsigned number, std::uint32_t displacement, std::uint32_t nextEip) {
-  const char *at = machine.reach(machine.get(word::Esp) + displacement, 2, false, machine.user());
+/* MOV sreg, [memory]: what kernels have in the frame that they leave by. */
+bool loadFromMemory(Machine &machine, unsigned number, std::uint32_t eip) {
+  MemoryOperand operand{};
+  if (!memoryOperand(machine, eip, 1, &operand)) return false;
+  const char *at = machine.reach(operand.linear, 2, false, machine.user());
   if (at == nullptr) return false;
   std::uint16_t selector;
   std::memcpy(&selector, at, sizeof selector);
   if (!loadData(machine, number, selector)) return false;
-  machine.set(word::NextEip, nextEip);
+  machine.set(word::NextEip, operand.nextEip);
   return true;
 }
 
@@ -225,14 +319,7 @@ bool one(Machine &machine) {
       /* MOV sreg, r32 */
       const unsigned number = (code[1] >> 3) & 7;
       if (number != segment::Es && number != segment::Ds && number != segment::Fs && number != segment::Gs) return false;
-      /* ModR/M with SIB and an 8-bit displacement; SIB with ESP alone. */
-      if ((code[1] & 0xc7) == 0x44) {
-        constexpr std::uint32_t kBytes = 4;
-        const char *rest = machine.reach(eip, kBytes, false, machine.user());
-        if (rest == nullptr || rest[2] != 0x24) return false;
-        return loadFromStack(machine, number, static_cast<std::uint32_t>(static_cast<std::int32_t>(static_cast<signed char>(rest[3]))), eip + kBytes);
-      }
-      if (code[1] < 0xc0) return false;
+      if (code[1] < 0xc0) return loadFromMemory(machine, number, eip);
       if (!loadData(machine, number, machine.get(word::Eax + (code[1] & 7) * 4) & 0xffff)) return false;
       machine.set(word::NextEip, eip + 2);
       return true;
@@ -244,7 +331,9 @@ bool one(Machine &machine) {
       if (code[1] == 0x34) return sysenter(machine);
       if (code[1] == 0x35) return sysexit(machine);
       std::uint32_t number = 0;
-      if (code[1] == 0x01 && code[2] != 0xc1) return invlpg(machine, eip);
+      const unsigned extension = (code[2] >> 3) & 7;
+      if (code[1] == 0xae && extension < 2) return fxImage(machine, eip, extension == 0);
+      if (code[1] == 0x01 && extension == 7) return invlpg(machine, eip);
       return code[1] == 0x01 && romSlot(machine, eip, &number) && vmcall(machine, number, eip + 3);
     }
     default:

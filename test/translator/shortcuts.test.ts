@@ -120,6 +120,47 @@ describe('translator: MOV to a segment register from the stack', () => {
       });
 });
 
+describe('translator: FXSAVE and FXRSTOR', () => {
+  const [SAVED, GIVEN] = [0x300000, 0x301000];
+  /** mov eax, at; mov ebx, 8; then the opcode with [eax + ebx * 2 - 16] */
+  const image = (extension: number, at: number): number[] => [
+    ...[...set(EAX, at), ...set(3, 8)],
+    ...[0x0f, 0xae, 0x44 | (extension << 3), 0x58, -16 & 0xff],
+  ];
+  const absolute = (extension: number, at: number): number[] => [0x0f, 0xae, 0x05 | (extension << 3), ...d(at)];
+  const random = (machine: Machine): void => {
+    for (let i = 0; i < 512; i++) machine.phys.bytes[GIVEN + i] = (i * 151 + 7) & 0xff;
+    // FCW masks all exceptions, FSW has none pending, MXCSR has no bit that does not exist
+    machine.phys.write32(GIVEN, 0x2800137f);
+    machine.phys.write32(GIVEN + 24, 0x1f80);
+  };
+
+  /** FOP and the pointers aside, which the host's FPU does not keep: no instruction of it may run here. */
+  it('move the state as the interpreter does', () => {
+    const program = [...absolute(1, GIVEN), ...image(0, SAVED), HLT];
+    both(program, { prepare: random }, (pair) => {
+      const { phys } = pair.translated;
+      assert.deepEqual(phys.bytes.slice(SAVED + 160, SAVED + 288), phys.bytes.slice(GIVEN + 160, GIVEN + 288));
+      assert.equal(interpreted(pair, /FX/), 0);
+    });
+  });
+
+  for (const [what, at, offset, value] of [
+    ['an address that is not aligned', GIVEN + 8, 0, 0],
+    ['an MXCSR with a bit that does not exist', GIVEN, 24, 0x11f80],
+    ['an exception that is pending', GIVEN, 0, 0x00010040],
+    ['an image across two pages', GIVEN + 0xf00, 0, 0x137f],
+  ] as const)
+    it(`leave ${what} to the interpreter`, () => {
+      const prepare = (machine: Machine): void => {
+        random(machine);
+        if (at === GIVEN) machine.phys.write32(GIVEN + offset, value);
+      };
+      both([...image(1, at), ...image(0, SAVED), HLT], { prepare });
+      both([...image(0, at), HLT], { prepare });
+    });
+});
+
 describe('translator: mappings that come and go', () => {
   it('are what the page tables say each time', () => {
     // one page of the second 4 MiB after the other is mapped, written, unmapped and told of, with its neighbours mapped beside it

@@ -371,6 +371,28 @@ export class Emitter {
     });
   }
 
+  /**
+   * Leaves the instruction to the interpreter unless the upper 16 bits of a register, a scratch one or ECX, are 0. No flag changes.
+   * R10 is lost.
+   */
+  leaveUnlessShort(register: Host): void {
+    const { asm, eip } = this;
+    asm.move(Host.R10, Host.Rcx);
+    if (register !== Host.Rcx) asm.move(Host.Rcx, register);
+    // BSWAP ECX: the upper half is in CX
+    asm.bytes(0x0f, 0xc9);
+    asm.moveWord(Host.Rcx, Host.Rcx);
+    const short = asm.jumpIfEcxZero();
+    const long = asm.jump();
+    asm.bindShort(short);
+    asm.move(Host.Rcx, Host.R10);
+    this.later(() => {
+      asm.bind(long);
+      asm.move(Host.Rcx, Host.R10);
+      this.leave(LinkKind.Interpret, eip);
+    });
+  }
+
   /** As `checkInterrupts` where the flags are dead, but only for the bits that are set in `mask`: all or none. */
   checkInterruptsUnder(mask: number, eip: number): void {
     const { asm } = this;

@@ -8,6 +8,7 @@
 import { Attribute, type Form } from '../../x86/form.js';
 import type { Instruction } from '../../x86/instruction.js';
 import type { Mnemonic } from '../../x86/mnemonics.js';
+import { Host } from '../asm64.js';
 import { isFlat, type Emit, type Plan } from './emitter.js';
 import { emitNative } from './native.js';
 
@@ -36,11 +37,19 @@ const emitMaskedStore: Emit = (emitter, instruction) => {
   emitNative(emitter, instruction);
 };
 
+/** Bits that do not exist are #GP, and hosts have some that the guest has not: MM of AMD's. (SDM 1, "MXCSR Control and Status Register") */
+const emitLoadMxcsr: Emit = (emitter, instruction) => {
+  emitter.load(Host.R9, emitter.address(instruction.memory!));
+  emitter.leaveUnlessShort(Host.R9);
+  emitNative(emitter, instruction);
+};
+
 /** The plan of every instruction that `usesFpu`. */
 export const planFpu: Plan = (instruction, { xmmUsable }) => {
   const { form, addressSize, segment } = instruction;
   if (images.has(form.mnemonic) || (usesXmm(form) && !xmmUsable)) return undefined;
   if (form.mnemonic === 'WAIT') return emitWait;
+  if (form.mnemonic === 'LDMXCSR') return emitLoadMxcsr;
   if (!hasImplicitOperand(instruction)) return emitNative;
   return addressSize === 4 && isFlat(segment) ? emitMaskedStore : undefined;
 };

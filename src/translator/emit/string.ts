@@ -10,8 +10,7 @@ import { Attribute } from '../../x86/form.js';
 import { Prefix, type Instruction } from '../../x86/instruction.js';
 import type { Mnemonic } from '../../x86/mnemonics.js';
 import { Host } from '../asm64.js';
-import { LinkKind } from '../fragment.js';
-import { isFlat, type Emit, type Emitter, type Plan } from './emitter.js';
+import { isFlat, type Emit, type Plan } from './emitter.js';
 
 /** F2 or F3 as the host is to have it, 0 for none. Both mean REP to an instruction that does not compare. */
 function repeatPrefix({ prefixes }: Instruction, compares: boolean): number {
@@ -29,34 +28,14 @@ const enum Use {
   Compares = 4,
 }
 
-/**
- * Leaves repetitions of 65536 or more to the interpreter, which does them in bursts and looks at the attention word in between: the host would
- * not be interrupted. No flag changes.
- */
-function boundRepetitions(emitter: Emitter): void {
-  const { asm, eip } = emitter;
-  asm.move(Host.R9, Host.Rcx);
-  // BSWAP ECX: the upper half is in CX
-  asm.bytes(0x0f, 0xc9);
-  asm.moveWord(Host.Rcx, Host.Rcx);
-  const few = asm.jumpIfEcxZero();
-  const many = asm.jump();
-  asm.bindShort(few);
-  asm.move(Host.Rcx, Host.R9);
-  emitter.later(() => {
-    asm.bind(many);
-    asm.move(Host.Rcx, Host.R9);
-    emitter.leave(LinkKind.Interpret, eip);
-  });
-}
-
 /** @param opcode of the byte form @param uses `Use` bits */
 function planString(opcode: number, uses: number): Plan {
   const emit: Emit = (emitter, instruction) => {
     const { asm } = emitter;
     const bytes = (instruction.form.attributes & Attribute.ByteSized) !== 0;
     const repeat = repeatPrefix(instruction, (uses & Use.Compares) !== 0);
-    if (repeat !== 0) boundRepetitions(emitter);
+    // The host would not be interrupted. The interpreter does 65536 repetitions or more in bursts and looks at the attention word in between.
+    if (repeat !== 0) emitter.leaveUnlessShort(Host.Rcx);
     const pointers: Host[] = [];
     if ((uses & Use.Source) !== 0) pointers.push(Host.Rsi);
     if ((uses & Use.Destination) !== 0) pointers.push(Host.Rdi);
