@@ -5,8 +5,15 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { runsI386 } from '../test/helpers/i386Programs.js';
 
 const folder = 'test/guest';
+
+// Neither an emulator nor 64-bit code would do: what is recorded is what a processor does with i386 instructions.
+if (!runsI386()) {
+  process.stderr.write('record:guest: this host cannot run i386 programs; record on one that can\n');
+  process.exit(1);
+}
 
 execFileSync('make', ['--silent', '-C', folder, 'linux'], { stdio: 'inherit' });
 for (const source of readdirSync(join(folder, 'programs')).sort()) {

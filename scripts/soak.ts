@@ -16,6 +16,7 @@ import { Option } from 'commander';
 import { engineNames, type EngineName } from '../src/options.js';
 import { loadNative, type Native } from '../src/native.js';
 import { routableSignal } from '../src/hostSignals.js';
+import { nativePrograms } from './nativePrograms.js';
 import { positiveNumber, script } from './script.js';
 
 const IRQ = 5;
@@ -67,7 +68,7 @@ class Storm {
 }
 
 async function soak(native: Native, minutes: number, rate: number, engine: EngineName): Promise<string[]> {
-  const expected = checksums(execFileSync(built('guest-work/bench/linux'), WORKS.split(' '), { encoding: 'latin1' }));
+  const expected = checksums(execFileSync(`${nativePrograms().folder}linux`, WORKS.split(' '), { encoding: 'latin1' }));
   const machine = new Machine({
     kernel: built('guest/remus.elf'),
     initrd: built('guest-work/bench/initrd.tar'),

@@ -4,7 +4,7 @@
 void *memcpy(void *to, const void *from, size_t bytes) {
   void *start = to;
   size_t words = bytes / 4;
-  asm volatile("rep movsl; movl %[rest], %%ecx; rep movsb"
+  asm volatile("rep movsl; movl %k[rest], %%ecx; rep movsb"
                : "+&D"(to), "+&S"(from), "+&c"(words)
                : [rest] "r"(bytes % 4)
                : "memory");
@@ -14,7 +14,7 @@ void *memcpy(void *to, const void *from, size_t bytes) {
 void *memset(void *to, int value, size_t bytes) {
   void *start = to;
   size_t words = bytes / 4;
-  asm volatile("rep stosl; movl %[rest], %%ecx; rep stosb"
+  asm volatile("rep stosl; movl %k[rest], %%ecx; rep stosb"
                : "+&D"(to), "+&c"(words)
                : "a"((value & 0xFF) * 0x01010101u), [rest] "r"(bytes % 4)
                : "memory");

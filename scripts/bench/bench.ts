@@ -6,6 +6,7 @@
  */
 import { cpus, loadavg } from 'node:os';
 import { Option } from 'commander';
+import { nativePrograms } from '../nativePrograms.js';
 import { script, wholeNumber } from '../script.js';
 import { measureCompute, type ComputeRow } from './compute.js';
 import { measureLoops, type LoopRow } from './interpreters.js';
@@ -39,12 +40,13 @@ const shown = (value: number | undefined, digits: number): string =>
 const verdict = (met: boolean): string => (met ? 'met' : 'missed');
 
 function showCompute(rows: readonly ComputeRow[]): void {
+  const native = nativePrograms();
   const share = (row: ComputeRow, ms: number | undefined, digits: number): string =>
     shown(ms === undefined ? undefined : row.native / ms, digits);
   say('\nSpeed as a share of native (native time by time; higher is faster)\n');
   say(
     table(
-      ['work', 'native, ms', 'translator', 'wanted', '', 'QEMU TCG', 'interpreter'],
+      ['work', `${native.name}, ms`, 'translator', 'wanted', '', 'QEMU TCG', 'interpreter'],
       rows.map((row) => [
         row.work,
         shown(row.native, 1),
@@ -56,6 +58,7 @@ function showCompute(rows: readonly ComputeRow[]): void {
       ]),
     ),
   );
+  if (native.note !== undefined) say(`\n${native.note}`);
 }
 
 function showKernel({ rows, translationRate }: KernelCosts): void {
@@ -128,6 +131,7 @@ const host = {
   cpus: cpus().length,
   load,
   node: process.version,
+  native: nativePrograms().name,
   qemu: systems.qemuVersion,
   v86: v86?.version,
 };

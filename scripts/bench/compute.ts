@@ -1,5 +1,5 @@
 /**
- * The same i386 object code as a process of the host and in guests, in turns. Works in general registers run as a process of Remus; those in
+ * The same i386 object code as a process of the host and in guests, in turns; on a host that cannot run it the same sources, built for x86-64. Works in general registers run as a process of Remus; those in
  * floating point, which Remus lets no process use, as a kernel of their own. Slower systems do fewer rounds of the same work, and times are
  * scaled to the whole; checksums must be those of the host's processor. Read before: `systems.ts`, test/guest/bench/compute.c.
  */

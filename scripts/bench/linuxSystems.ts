@@ -2,10 +2,12 @@
  * The systems that boot the guest of `linuxGuest.ts`, each a process of its own, and what one boot of each tells: when its first program ran,
  * what the operations cost, how much memory the process had. Read after: `linux.ts`.
  */
-import { spawn, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { BASE_PARAMETERS, DEBIAN_PARAMETERS } from '../../src/linux/guest.js';
+import { nativePrograms } from '../nativePrograms.js';
+import { ProcessGroup } from './processGroup.js';
 
 const root = new URL('../../../', import.meta.url);
 const path = (name: string): string => fileURLToPath(new URL(name, root));
@@ -17,6 +19,8 @@ const SHA256_BYTES = 400_000 * 64;
 /** Mitigations cost the other systems dearly, and whoever wants speed switches them off; the rest is what `romulus linux` gives its kernels. */
 const APPEND = [...BASE_PARAMETERS, ...DEBIAN_PARAMETERS, 'quiet', 'mitigations=off'].join(' ');
 const NATIVE_TMPFS = '/dev/shm';
+/** Debian: user-mode-linux. */
+const UML = '/usr/bin/linux.uml';
 
 /** Where the files of a boot are. */
 export interface Guest {
@@ -27,26 +31,18 @@ export interface Guest {
 /** What one run tells: rows in their unit, by name. */
 export interface Run {
   readonly rows: ReadonlyMap<string, { readonly value: number; readonly unit: string }>;
+  /** What sha256 computed. */
+  readonly checksum: string | undefined;
 }
 
 export interface LinuxSystem {
+  /** As --only has it. */
   readonly name: string;
+  /** Head of its column; the name if undefined. */
+  readonly title?: string;
+  /** What must stand beside its figures. */
+  readonly note?: string | undefined;
   run(): Promise<Run>;
-}
-
-/** Peak resident memory of a process that still lives, in MiB. (proc(5), /proc/pid/status) */
-function peakMib(pid: number): number {
-  const [, kib] = /VmHWM:\s*(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? [];
-  return Number(kib) / 1024;
-}
-
-/**
- * Memory that a process has now, in MiB, each page counted once however often the process maps it: windows show guest RAM again at other
- * addresses, which `peakMib` counts again. (proc(5), /proc/pid/smaps, "Pss")
- */
-function presentMib(pid: number): number {
-  const [, kib] = /^Pss:\s*(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1')) ?? [];
-  return Number(kib) / 1024;
 }
 
 /**
@@ -58,26 +54,30 @@ function boot(command: string, parameters: readonly string[]): Promise<Run> {
   return new Promise((resolve, reject) => {
     const rows = new Map<string, { value: number; unit: string }>();
     const start = performance.now();
-    const child = spawn(command, parameters, { stdio: ['ignore', 'pipe', 'pipe'], timeout: TIMEOUT_MS });
+    const group = new ProcessGroup(command, parameters, TIMEOUT_MS);
+    const { child } = group;
     let rest = '';
     let tail = '';
     let hashStart = 0;
+    let checksum: string | undefined;
     let isDone = false;
+    let hasFailed = false;
     const take = (line: string): void => {
       const now = performance.now();
       const [, name, value, unit] = /^(\w+) ([\d.]+) (ns|MB\/s)$/.exec(line) ?? [];
       if (name !== undefined) rows.set(name, { value: Number(value), unit });
       else if (line === 'bench: init') rows.set('to_init', { value: (now - start) / 1000, unit: 's' });
       else if (line === 'start sha256') hashStart = now;
-      else if (line.startsWith('end sha256'))
+      else if (line.startsWith('end sha256 ')) {
+        checksum = line.slice('end sha256 '.length);
         rows.set('sha256', { value: SHA256_BYTES / (now - hashStart) / 1000, unit: 'MB/s' });
+      } else if (line.startsWith('bench: failed')) hasFailed = true;
       else if (line === 'bench: end') {
         isDone = true;
-        if (child.pid !== undefined) {
-          rows.set('peak_memory', { value: peakMib(child.pid), unit: 'MiB' });
-          rows.set('memory', { value: presentMib(child.pid), unit: 'MiB' });
-        }
-        child.kill('SIGKILL');
+        const { peakMib, presentMib } = group.memory();
+        rows.set('peak_memory', { value: peakMib, unit: 'MiB' });
+        rows.set('memory', { value: presentMib, unit: 'MiB' });
+        group.end();
       }
     };
     child.stdout.setEncoding('latin1').on('data', (text: string) => {
@@ -90,22 +90,24 @@ function boot(command: string, parameters: readonly string[]): Promise<Run> {
     child.stderr.setEncoding('latin1').on('data', (text: string) => (tail = (tail + text).slice(-1000)));
     child.on('error', reject);
     child.on('close', () => {
-      if (isDone) resolve({ rows });
+      if (isDone && !hasFailed) resolve({ rows, checksum });
       else reject(new Error(`${command} ${parameters.join(' ')} did not run the guest to its end: ${tail}`));
     });
   });
 }
 
-/** Runs the guest's programs on the host. */
-export const native: LinuxSystem = {
-  name: 'native',
-  async run() {
-    const bench = path('dist/guest-work/bench/');
-    const script = `"$0/linux" 100 sha256 && "$0/oscalls" ${NATIVE_TMPFS} && echo bench: end && exec sleep 10`;
-    const { rows } = await boot('sh', ['-c', script, bench]);
-    return { rows: new Map([...rows].filter(([name]) => !name.endsWith('memory'))) };
-  },
-};
+/** Runs the guest's programs, or the same for x86-64, on the host. */
+export function native(): LinuxSystem {
+  const { name: title, folder, note } = nativePrograms();
+  const script = `"$0linux" 100 sha256 && "$0oscalls" ${NATIVE_TMPFS} && echo bench: end && exec sleep 10`;
+  return {
+    ...{ name: 'native', title, note },
+    async run() {
+      const { rows, checksum } = await boot('sh', ['-c', script, folder]);
+      return { rows: new Map([...rows].filter(([name]) => !name.endsWith('memory'))), checksum };
+    },
+  };
+}
 
 export const romulus = (name: string, { kernel, initrd }: Guest, extra: readonly string[] = []): LinuxSystem => ({
   name,
@@ -136,3 +138,26 @@ export const v86 = ({ kernel, initrd }: Guest, folder: string): LinuxSystem => (
   run: () =>
     boot(process.execPath, [path('dist/scripts/bench/v86Linux.js'), folder, kernel, initrd, APPEND, `${MEMORY_MIB}`]),
 });
+
+/**
+ * A kernel of its own, which is a program of the host; undefined where it is not installed.
+ *
+ * @param initrd with programs for x86-64
+ * @param folder where it puts its files
+ */
+export function uml(initrd: string, folder: string): LinuxSystem | undefined {
+  if (!existsSync(UML)) return undefined;
+  return {
+    name: 'UML',
+    title: 'UML, 64-bit',
+    note:
+      'UML, 64-bit: User Mode Linux brings its own kernel and runs 64-bit programs only, so its own are the same sources built for x86-64. Its memory ' +
+      'is that of all its processes, with the peaks of each added up.',
+    run: () =>
+      boot(UML, [
+        ...[`mem=${MEMORY_MIB}M`, `initrd=${initrd}`, 'quiet'],
+        // No console but the one, and that without a keyboard; others would be terminal windows.
+        ...['con=null', 'con0=null,fd:1', `uml_dir=${folder}`],
+      ]),
+  };
+}

@@ -5,11 +5,11 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { nativePrograms } from '../nativePrograms.js';
 
 const root = new URL('../../../', import.meta.url);
 const path = (name: string): string => fileURLToPath(new URL(name, root));
 
-const NATIVE = path('dist/guest-work/bench/linux');
 const KERNEL = path('dist/guest-work/bench/bare.elf');
 const REMUS = path('dist/guest/remus.elf');
 const INITRD = path('dist/guest-work/bench/initrd.tar');
@@ -61,7 +61,8 @@ function run(command: string, parameters: readonly string[]): Promise<Output> {
 const script = (commands: readonly string[]): string => `quiet run="${commands.join('; ')}"`;
 
 /** Runs `compute` as a process of the host. */
-export const native = (parameters: string): Promise<Output> => run(NATIVE, parameters.split(' '));
+export const native = (parameters: string): Promise<Output> =>
+  run(`${nativePrograms().folder}linux`, parameters.split(' '));
 
 function romulus(engine: 'translator' | 'interpreter', ...options: string[]): GuestSystem {
   const common = ['-m', `${MEMORY_MIB}M`, '--engine', engine, '--stats', ...options];

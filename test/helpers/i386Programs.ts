@@ -3,6 +3,8 @@
  * offer, or in QEMU's user mode (Debian: qemu-user) where that is installed. Read before: `../../guest/README.md`.
  */
 import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const AGENT = fileURLToPath(new URL('../../guest/romulus-agent', import.meta.url));
@@ -26,4 +28,19 @@ let runner: { readonly words: readonly string[] | undefined } | undefined;
 export function i386Command(...program: readonly string[]): readonly string[] | undefined {
   runner ??= { words: findRunner() };
   return runner.words && [...runner.words, ...program];
+}
+
+/** Where the kernel lists the programs that it starts others in. (Linux: Documentation/admin-guide/binfmt-misc.rst) */
+const HANDLERS = '/proc/sys/fs/binfmt_misc';
+
+/** Does the host's kernel start i386 programs in an emulator without being asked? */
+function isEmulated(): boolean {
+  if (!existsSync(HANDLERS)) return false;
+  const handlers = readdirSync(HANDLERS).filter((name) => name !== 'register');
+  return handlers.some((name) => /^enabled\ninterpreter .*i386/.test(readFileSync(join(HANDLERS, name), 'latin1')));
+}
+
+/** Does the host's own processor run i386 programs? What is timed natively, or recorded as the truth, must run there. */
+export function runsI386(): boolean {
+  return i386Command()?.length === 0 && !isEmulated();
 }

@@ -1,7 +1,8 @@
 /*
  * compute.c - `compute PERCENT NAME...` runs the named works one after the other, PERCENT of their usual rounds, with a line before and a
  * line with the checksum behind each: whoever reads the lines takes the time. The same object file is linked for Linux, for Remus and, as
- * Remus lets no process use floating point, as a kernel of its own.
+ * Remus lets no process use floating point, as a kernel of its own. Hosts that cannot run i386 programs are measured with the same source,
+ * compiled for x86-64.
  */
 #include "compute.h"
 

@@ -1,17 +1,18 @@
 /*
- * oscalls.c - what the operations of a Linux kernel cost a program: system calls, processes, pages, files, signals. A static i386 program that
- * runs on the host and in any guest, for `npm run bench:linux`.
+ * oscalls.c - what the operations of a Linux kernel cost a program: system calls, processes, pages, files, signals. A static program that runs on
+ * the host and in any guest, for `npm run bench:linux`: of i386, and of x86-64 for hosts and guests that run nothing else.
  *
  *     oscalls [FOLDER [ROW...]]      FOLDER: of a tmpfs, for the file rows; default /tmp
  *
  * Each row is timed in batches that last a while, and the median batch is printed: `name value unit`. System calls go the way that the
- * kernel recommends (AT_SYSINFO: SYSENTER where there is one), as in a C library, unless the row says int 0x80.
+ * kernel recommends (i386: AT_SYSINFO, which is SYSENTER where there is one; x86-64: SYSCALL), as in a C library, unless the row says int 0x80.
  */
 #include <stdbool.h>
 #include "format.h"
 #include "linux.h"
 #include "oscalls.h"
 #include "string.h"
+#include "vdso.h"
 
 #define BATCHES 5
 #define BATCH_NS 20000000ull
@@ -19,54 +20,18 @@
 enum { AT_NULL = 0, AT_SYSINFO = 32, AT_SYSINFO_EHDR = 33 };
 
 static int (*vdso_clock_gettime)(int clock, struct timespec *);
+
+#ifndef __x86_64__
 void *kernel_entry;
 
 void enter_by_interrupt(void);
 asm("enter_by_interrupt: int $0x80; ret");
-
-/* From here on as much of ELF as finding a function of the vDSO takes: ELF specification, "Dynamic Section", "Symbol Table". */
-struct elf_header {
-  uint8_t ident[16];
-  uint16_t type, machine;
-  uint32_t version, entry, phoff, shoff, flags;
-  uint16_t ehsize, phentsize, phnum, shentsize, shnum, shstrndx;
-};
-struct program_header {
-  uint32_t type, offset, vaddr, paddr, filesz, memsz, flags, align;
-};
-struct dynamic_entry {
-  uint32_t tag, value;
-};
-struct symbol {
-  uint32_t name, value, size;
-  uint8_t info, other;
-  uint16_t section;
-};
-enum { PT_DYNAMIC = 2, DT_STRTAB = 5, DT_SYMTAB = 6 };
-
-/** The symbol table has no length of its own; in a vDSO the strings follow it. */
-static void *vdso_function(uint32_t image, const char *name) {
-  const struct elf_header *header = (const struct elf_header *)image;
-  const struct program_header *segment = (const struct program_header *)(image + header->phoff);
-  const struct dynamic_entry *dynamic = 0;
-  uint32_t strings = 0, symbols = 0;
-  for (uint32_t i = 0; i < header->phnum; i++)
-    if (segment[i].type == PT_DYNAMIC) dynamic = (const struct dynamic_entry *)(image + segment[i].offset);
-  for (; dynamic && dynamic->tag; dynamic++) {
-    if (dynamic->tag == DT_STRTAB) strings = image + dynamic->value;
-    if (dynamic->tag == DT_SYMTAB) symbols = image + dynamic->value;
-  }
-  for (uint32_t at = symbols; at && at + sizeof(struct symbol) <= strings; at += sizeof(struct symbol)) {
-    const struct symbol *symbol = (const struct symbol *)at;
-    if (symbol->section && !strcmp((const char *)(strings + symbol->name), name)) return (void *)(image + symbol->value);
-  }
-  return 0;
-}
+#endif
 
 uint64_t now_ns(void) {
   struct timespec time;
   if (vdso_clock_gettime) vdso_clock_gettime(CLOCK_MONOTONIC, &time);
-  else linux_call(SYS_clock_gettime, CLOCK_MONOTONIC, (uint32_t)&time, 0, 0, 0);
+  else linux_call(SYS_clock_gettime, CLOCK_MONOTONIC, (uintptr_t)&time, 0, 0, 0);
   return (uint64_t)(uint32_t)time.tv_sec * 1000000000u + (uint32_t)time.tv_nsec;
 }
 
@@ -121,20 +86,25 @@ static void report(const struct row *row) {
   if (row->bytes) {
     uint64_t ns = divide(hundredths, 100, &rest);
     check(ns > 0 && ns <= 0xFFFFFFFFu, "the clock");
-    uint64_t megabytes = divide((uint64_t)row->bytes * 1000u, (uint32_t)ns, &rest);
+    unsigned long long megabytes = divide((uint64_t)row->bytes * 1000u, (uint32_t)ns, &rest);
     print("%s %llu MB/s\n", row->name, megabytes);
     return;
   }
-  uint64_t whole = divide(hundredths, 100, &scaled);
+  unsigned long long whole = divide(hundredths, 100, &scaled);
   print("%s %llu.%02u ns\n", row->name, whole, scaled);
 }
 
-/** The kernel leaves the auxiliary vector behind the environment: System V ABI, i386 supplement, "Process Initialization". */
+/** The kernel leaves the auxiliary vector behind the environment: System V ABI, its supplements, "Process Initialization". */
 static void find_kernel_entry(char **environment) {
-  kernel_entry = enter_by_interrupt;
   while (*environment) environment++;
-  for (const uint32_t *auxiliary = (const uint32_t *)(environment + 1); auxiliary[0] != AT_NULL; auxiliary += 2) {
+  const uintptr_t *auxiliary = (const uintptr_t *)(environment + 1);
+#ifndef __x86_64__
+  kernel_entry = enter_by_interrupt;
+#endif
+  for (; auxiliary[0] != AT_NULL; auxiliary += 2) {
+#ifndef __x86_64__
     if (auxiliary[0] == AT_SYSINFO) kernel_entry = (void *)auxiliary[1];
+#endif
     if (auxiliary[0] == AT_SYSINFO_EHDR) *(void **)&vdso_clock_gettime = vdso_function(auxiliary[1], "__vdso_clock_gettime");
   }
 }

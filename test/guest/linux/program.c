@@ -1,22 +1,14 @@
-/* program.c - printing and leaving on Linux, where WRITE is system call 4 and EXIT system call 1. */
+/* program.c - printing and leaving on Linux. */
 #include "program.h"
 
 #include "format.h"
+#include "linux.h"
 
-static int linux_call(int call, uint32_t a, uint32_t b, uint32_t c) {
-  int result;
-  asm volatile("int $0x80" : "=a"(result) : "a"(call), "b"(a), "c"(b), "d"(c) : "memory");
-  return result;
-}
-
-void exit(int status) {
-  linux_call(1, (uint32_t)status, 0, 0);
-  __builtin_unreachable();
-}
+void exit(int status) { linux_exit(status); }
 
 static void put(char c, void *context) {
   (void)context;
-  linux_call(4, 1, (uint32_t)&c, 1);
+  linux_write(1, &c, 1);
 }
 
 void printf(const char *text, ...) {

@@ -1,6 +1,6 @@
 /*
- * program.h - the Linux stand-in for guest/lib/program.h: as much of it as the programs of ../programs use, over the host's own INT 0x80, so
- * that the same sources are programs of the host too, and of ../bare, where they are kernels.
+ * program.h - the Linux stand-in for guest/lib/program.h: as much of it as the programs of ../programs use, over the host's own system
+ * calls, so that the same sources are programs of the host too, and of ../bare, where they are kernels.
  */
 #ifndef LIB_PROGRAM_H
 #define LIB_PROGRAM_H
