@@ -109,6 +109,12 @@ export class Uart16550 implements PortDevice {
     this._update();
   });
   private _timedOut = false;
+  /** The interrupt for input has been enabled for as long as a character takes: the guest means it. */
+  private readonly _listening = new Deadline(() => {
+    this._listens = true;
+    this._backend.receivable();
+  });
+  private _listens = false;
 
   private readonly _rx = new Uint8Array(FIFO_BYTES);
   private readonly _rxBreak = new Uint8Array(FIFO_BYTES);
@@ -160,11 +166,12 @@ export class Uart16550 implements PortDevice {
   }
 
   /**
-   * Whether the guest wants input: it asserts RTS, or has enabled the interrupt for it. What is sent before that is lost, on a wire
-   * without hardware handshake, when the guest sets the port up; a back end that can wait does.
+   * Whether the guest wants input: it asserts RTS, or has enabled the interrupt for it, and not just to see whether it can, nor to empty
+   * the FIFO next, as Linux does when it looks for the port and when it sets it up. What is sent before that is lost, on a wire without
+   * hardware handshake; a back end that can wait does. (Linux: drivers/tty/serial/8250/8250_port.c, autoconfig(), serial8250_do_set_termios())
    */
   get wantsInput(): boolean {
-    return !this._loopback() && ((this._mcr & Mcr.Rts) !== 0 || (this._ier & Ier.ReceivedData) !== 0);
+    return !this._loopback() && ((this._mcr & Mcr.Rts) !== 0 || this._listens);
   }
 
   /** A break on the wire. False when there is no room for its null character: to be repeated when `receivable` is called. */
@@ -346,12 +353,20 @@ export class Uart16550 implements PortDevice {
 
   private _writeInterruptEnable(value: number): void {
     const risen = value & ~this._ier;
-    const wantedInput = this.wantsInput;
     this._ier = value;
     if (risen & Ier.TransmitterEmpty && this._txCount === 0) this._txEmptied = true;
     if (risen & Ier.ReceivedData) this._restartTimeout();
+    this._updateListening();
     this._update();
-    if (this.wantsInput && !wantedInput) this._backend.receivable();
+  }
+
+  /** RTS says enough. Without it, the interrupt has to stay enabled for a while. */
+  private _updateListening(): void {
+    if ((this._ier & Ier.ReceivedData) === 0 || this._mcr & Mcr.Rts) {
+      this._listens = false;
+      this._deadlines.cancel(this._listening);
+    } else if (!this._listens && !this._listening.scheduled)
+      this._deadlines.move(this._listening, this._deadlines.clock.now() + this._characterNs());
   }
 
   private _writeFifoControl(value: number): void {
@@ -377,6 +392,7 @@ export class Uart16550 implements PortDevice {
   private _writeModemControl(value: number): void {
     const wantedInput = this.wantsInput;
     this._mcr = value;
+    this._updateListening();
     this._setModemLines(this._loopback() ? this._loopedLines() : CONNECTED);
     this._update();
     if (this.wantsInput && !wantedInput) this._backend.receivable();

@@ -267,13 +267,30 @@ describe('Uart16550', () => {
     bench.write(MCR, 0);
     assert.equal(bench.uart.wantsInput, false);
     bench.write(IER, 1);
+    bench.clock.advance(2e6);
     assert.deepEqual([bench.uart.wantsInput, bench.asked], [true, 1]);
-    bench.write(MCR, READY);
-    assert.equal(bench.asked, 1, 'it wanted input already');
     bench.write(IER, 0);
-    bench.write(MCR, 0);
+    assert.equal(bench.uart.wantsInput, false);
     bench.write(MCR, 0x02);
     assert.deepEqual([bench.uart.wantsInput, bench.asked], [true, 2]);
+  });
+
+  it('takes an interrupt that is enabled only for a moment for a test of the port', () => {
+    const bench = new Bench();
+    bench.write(MCR, 0);
+    bench.write(IER, 0x0f);
+    assert.equal(bench.uart.wantsInput, false);
+    bench.write(IER, 0);
+    bench.clock.advance(2e6);
+    assert.deepEqual([bench.uart.wantsInput, bench.asked], [false, 0]);
+  });
+
+  it('goes on wanting input when RTS falls and the interrupt stays enabled', () => {
+    const bench = new Bench();
+    bench.write(IER, 1);
+    bench.write(MCR, 0);
+    bench.clock.advance(2e6);
+    assert.equal(bench.uart.wantsInput, true);
   });
 
   it('loops data and modem lines back and keeps the wire out', () => {
