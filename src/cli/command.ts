@@ -150,8 +150,10 @@ export class CommandSession {
       this._streams.stderr.write(`romulus: ${error.message}\n`);
       return error.code === 'COMMAND_NOT_FOUND' ? STATUS_NOT_FOUND : STATUS_NOT_RUNNABLE;
     }
+    // The command itself may have asked for the machine's end.
     if (error?.code === 'MACHINE_ENDED' && ended.status === 0) return 0;
     this._streams.stderr.write(this._console);
+    if (error?.code === 'COMMAND_NOT_RUN' && ended.status !== 0) return undefined;
     if (error !== undefined && error.code !== 'MACHINE_ENDED') throw error;
     return undefined;
   }

@@ -127,7 +127,8 @@ export class Agent {
   /** Ends what still waits for an agent that cannot come any more. */
   close(): void {
     this.lost();
-    for (const [id, process] of this._processes) this._drop(id, process, this._lossReason());
+    const reason = 'the machine ended before it could run the command; its console says why';
+    for (const [id, process] of this._processes) this._drop(id, process, new RomulusError('COMMAND_NOT_RUN', reason));
   }
 
   private _newNumber(): number {

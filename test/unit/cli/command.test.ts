@@ -121,8 +121,17 @@ describe('cli/command', () => {
   });
 
   it('takes a guest that powers itself off for the end of the command', async () => {
-    const { streams, end } = start(['poweroff'], false, new TestChannel());
+    const { streams, process, end } = start(['sleep', '60']);
+    await once(process, 'spawn');
     assert.equal(await end(0), 0);
     assert.equal(streams.stderr.text, '');
+  });
+
+  it('takes a guest that powers off before it runs the command for a failure, and shows why', async () => {
+    const { streams, console, end } = start(['true'], false, new TestChannel());
+    console.write('no file system');
+    await new Promise((resolve) => setImmediate(resolve));
+    await assert.rejects(end(0), { code: 'COMMAND_NOT_RUN' });
+    assert.equal(streams.stderr.text, 'no file system');
   });
 });

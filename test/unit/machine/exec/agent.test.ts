@@ -135,9 +135,17 @@ describe('Agent', () => {
   it('ends everything with the machine', async () => {
     const channel = new TestChannel();
     const agent = new Agent(channel, gone);
+    channel.emit('data', hello(5));
     const { exit } = agent.exec('true');
     agent.close();
     await assert.rejects(exit, { code: 'AGENT_GONE' });
+  });
+
+  it('tells commands that the guest never got', async () => {
+    const agent = new Agent(new TestChannel(), gone);
+    const { exit } = agent.exec('true');
+    agent.close();
+    await assert.rejects(exit, { code: 'COMMAND_NOT_RUN' });
   });
 
   it('ends a command that sends more than there was room for', async () => {
