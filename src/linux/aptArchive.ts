@@ -5,8 +5,8 @@
  * Of the host's sources only those of Debian's release are used; where the host runs another release of Debian, its mirror serves ours
  * too. Read before: `archive.ts`, `programs.ts`. Read after: `mirrorArchive.ts`.
  */
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, stat, statfs, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { ConfigError, HostError } from '../errors.js';
 import { RELEASE, type ArchiveSource } from './archive.js';
 import { condense } from './packageIndex.js';
@@ -100,6 +100,8 @@ function privateState(folder: string): string[] {
     'APT::Architecture': 'i386',
     'APT::Architectures::': 'i386',
     'APT::Update::Post-Invoke::': '',
+    // Else a list that cannot be fetched is worth a warning and exit status 0. (apt.conf(5))
+    'APT::Update::Error-Mode': 'any',
     'Acquire::Languages': 'none',
     'Acquire::GzipIndexes': 'false',
     ...unsandboxed,
@@ -139,6 +141,9 @@ export class AptArchive implements ArchiveSource {
       throw (
         failure ?? new HostError('NO_ARCHIVE', `apt fetched no list of ${RELEASE} for i386; try --mirror URL instead`)
       );
+    // Security's list, say, has newer packages than the release's, and a guest is as good with the older ones.
+    if (failure !== undefined)
+      task.warn(`${failure.message.replace(CURE, '')}; going on without: try again later with --refresh`);
     const texts = await Promise.all(lists.map(async ({ file, base }) => condense(await readFile(file, 'utf8'), base)));
     return texts.join('');
   }
@@ -152,10 +157,12 @@ export class AptArchive implements ArchiveSource {
     }, POLL_MS);
     const options = Object.entries(unsandboxed).flatMap(([name, value]) => ['-o', `${name}=${value}`]);
     try {
-      await runProgram(APT_HELPER, [...options, 'download-file', uri, file], signal);
+      await whileRoom(dirname(file), signal, (guarded) =>
+        runProgram(APT_HELPER, [...options, 'download-file', uri, file], guarded),
+      );
     } catch (error) {
       signal.throwIfAborted();
-      if (/No space left/.test((error as Error).message)) throw Object.assign(error as Error, { code: 'ENOSPC' });
+      if (isFull(error)) throw full(error);
       throw new HostError('DOWNLOAD_FAILED', `apt cannot fetch '${uri}': ${(error as Error).message}`, {
         cause: error,
       });
@@ -167,17 +174,64 @@ export class AptArchive implements ArchiveSource {
   /** @returns why some of the lists are not there; the ones that are may do */
   private async _update(folder: string, task: Task): Promise<HostError | undefined> {
     try {
-      await runProgram('apt-get', [...privateState(folder), 'update'], task.signal);
+      await whileRoom(folder, task.signal, (guarded) =>
+        runProgram('apt-get', [...privateState(folder), 'update'], guarded),
+      );
       return undefined;
     } catch (error) {
       task.signal.throwIfAborted();
-      const reason = (error as Error).message;
-      task.warn(`apt could not fetch every list of packages: ${reason}`);
-      return new HostError(
-        'ARCHIVE_UNREACHABLE',
-        `apt cannot fetch the list of packages: ${reason}; check the network, or name another archive with --mirror URL`,
-        { cause: error },
-      );
+      if (isFull(error)) throw full(error);
+      return new HostError('ARCHIVE_UNREACHABLE', describeFailure((error as Error).message) + CURE, { cause: error });
     }
+  }
+}
+
+const CURE = '; check the network, or name another archive with --mirror URL';
+
+/**
+ * What apt-get said of lists that it could not fetch, in short: which, and why.
+ *
+ * @param message of the error of `runProgram`
+ */
+export function describeFailure(message: string): string {
+  const failures = message.matchAll(/Failed to fetch \S*\/dists\/(\S+?)\/\S*\s+(.*?)(?:\s+\[IP: [^\]]*\])?(?=; |$)/g);
+  const suites = new Map<string, Set<string>>();
+  for (const [, suite = '', reason = ''] of failures) suites.set(reason, (suites.get(reason) ?? new Set()).add(suite));
+  if (suites.size === 0) return `apt cannot fetch the list of packages: ${message}`;
+  const parts = [...suites].map(([reason, names]) => `of ${[...names].join(', ')} (${reason})`);
+  return `apt cannot fetch the list of packages ${parts.join(' and ')}`;
+}
+
+const isFull = (error: unknown): boolean =>
+  (error as NodeJS.ErrnoException).code === 'ENOSPC' || /No space left/.test((error as Error).message);
+
+/** As the file system would have said it, for whoever explains such errors. */
+const full = (cause: unknown): Error =>
+  Object.assign(new Error('no space left on device', { cause }), { code: 'ENOSPC' });
+
+/**
+ * Runs apt, and ends it when the disk is full: its downloader may then wait for ever instead of failing.
+ *
+ * @param folder on the disk that apt writes to
+ */
+async function whileRoom<T>(
+  folder: string,
+  signal: AbortSignal,
+  work: (guarded: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const abort = new AbortController();
+  const poll = setInterval(() => {
+    statfs(folder).then(
+      // What is kept back for root, root may use.
+      ({ bfree, bavail }) => {
+        if ((process.getuid?.() === 0 ? bfree : bavail) === 0) abort.abort(full(undefined));
+      },
+      () => undefined,
+    );
+  }, POLL_MS);
+  try {
+    return await work(AbortSignal.any([signal, abort.signal]));
+  } finally {
+    clearInterval(poll);
   }
 }

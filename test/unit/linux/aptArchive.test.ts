@@ -1,6 +1,6 @@
 /** Reading the host's sources of packages. */
 import assert from 'node:assert/strict';
-import { chooseEntries, parseDeb822, parseOneLine } from '../../../src/linux/aptArchive.js';
+import { chooseEntries, describeFailure, parseDeb822, parseOneLine } from '../../../src/linux/aptArchive.js';
 
 const main = { components: ['main'] };
 
@@ -39,6 +39,20 @@ Types: deb\nURIs: http://c.example/\nSuites: sid\nComponents: main\nSigned-By:\n
   it('asks the mirror of another release of Debian for ours', () => {
     const trixie = { uri: 'http://a.example/debian/', suite: 'trixie', ...main };
     assert.deepEqual(chooseEntries([trixie]), [{ ...trixie, suite: 'bookworm' }]);
+  });
+
+  it('tells which lists apt could not fetch, and why, in short', () => {
+    const message =
+      "'apt-get' failed (exit status 100): Failed to fetch http://a.example/debian-security/dists/bookworm-security/main/binary-i386/Packages.xz" +
+      '  File has unexpected size (346968 != 370248). Mirror sync in progress? [IP: 192.0.2.1 80]; ' +
+      'Failed to fetch http://a.example/debian/dists/bookworm/InRelease  Could not resolve host; ' +
+      'Failed to fetch http://a.example/debian/dists/bookworm-updates/InRelease  Could not resolve host; ' +
+      'Some index files failed to download. They have been ignored, or old ones used instead.';
+    assert.equal(
+      describeFailure(message),
+      'apt cannot fetch the list of packages of bookworm-security (File has unexpected size (346968 != 370248). Mirror sync in progress?) and of bookworm, bookworm-updates (Could not resolve host)',
+    );
+    assert.match(describeFailure("'apt-get' failed (SIGSEGV)"), /packages: 'apt-get' failed \(SIGSEGV\)$/);
   });
 
   it('asks for a mirror where the host has none', () => {
