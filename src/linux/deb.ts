@@ -49,9 +49,14 @@ export async function readDeb(
 ): Promise<void> {
   const parser = new Parser({ strict: true });
   const visits: Promise<void>[] = [];
+  const stop = new AbortController();
+  const stopped = new Promise<never>((_resolve, reject) =>
+    stop.signal.addEventListener('abort', () => reject(stop.signal.reason as Error), { once: true }),
+  );
+  stopped.catch(() => undefined);
   const failed = new Promise<never>((_resolve, reject) => {
     parser.on('entry', (entry: ReadEntry) => {
-      const visited = visitEntry(entry, visit);
+      const visited = visitEntry(entry, visit, stopped);
       visited.catch(reject);
       visits.push(visited);
     });
@@ -59,24 +64,38 @@ export async function readDeb(
   });
   const parsed = new Promise<void>((resolve) => parser.on('end', resolve));
   const tar = findProgram('dpkg-deb');
-  const source = tar === undefined ? readAr(file, signal) : readByDpkg(tar, file, signal);
+  const either = AbortSignal.any([signal, stop.signal]);
+  const source = tar === undefined ? readAr(file, either) : readByDpkg(tar, file, either);
   const fed = (async (): Promise<void> => {
     for await (const chunk of source) {
-      signal.throwIfAborted();
-      if (!parser.write(chunk)) await new Promise<void>((resolve) => parser.once('drain', resolve));
+      either.throwIfAborted();
+      if (!parser.write(chunk))
+        await Promise.race([new Promise<void>((resolve) => parser.once('drain', resolve)), stopped]);
     }
     parser.end();
     await parsed;
     await Promise.all(visits);
   })();
-  await Promise.race([fed, failed]);
+  try {
+    await Promise.race([fed, failed]);
+  } catch (error) {
+    // Whoever called removes what has been written so far: nothing may be added to it any more.
+    stop.abort(error);
+    await Promise.allSettled([fed, ...visits]);
+    throw error;
+  }
 }
 
-async function visitEntry(entry: ReadEntry, visit: (entry: DebEntry) => Promise<void> | void): Promise<void> {
+/** @param stopped rejects when no more of the package is read: an entry's contents would never be complete */
+async function visitEntry(
+  entry: ReadEntry,
+  visit: (entry: DebEntry) => Promise<void> | void,
+  stopped: Promise<never>,
+): Promise<void> {
   let isAsked = false;
   const bytes = async (): Promise<Buffer> => {
     isAsked = true;
-    return Buffer.concat(await entry.collect());
+    return Buffer.concat(await Promise.race([entry.collect(), stopped]));
   };
   const types = ['File', 'Directory', 'SymbolicLink', 'Link'] as const;
   const visited = visit({

@@ -12,6 +12,8 @@ import { HostError } from '../errors.js';
 const SYSTEM_FOLDERS = ['/usr/sbin', '/sbin'];
 /** How much of a failing program's last words is repeated. */
 const REPEATED_LINES = 3;
+/** How long a program that was told to end may clean up. */
+const KILL_AFTER_MS = 5000;
 
 /** @returns the program's path, or undefined if the host has none of that name */
 export function findProgram(name: string): string | undefined {
@@ -60,16 +62,43 @@ export function spawnProgram(
   signal: AbortSignal,
 ): ChildProcess & { stdout: NodeJS.ReadableStream; stderr: NodeJS.ReadableStream } {
   signal.throwIfAborted();
-  return spawn(path, words, {
+  const child = spawn(path, words, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, LC_ALL: 'C' },
-    signal,
-    // A Ctrl-C is for us; the abort signal ends the program.
+    // A Ctrl-C is for us; the abort signal ends the program. Its group is its own, so that its children can be ended with it.
     detached: true,
+  });
+  endOnAbort(child, signal);
+  return child;
+}
+
+/** Ends the program and all that it has started, as make starts compilers, when the signal is aborted. */
+function endOnAbort(child: ChildProcess, signal: AbortSignal): void {
+  const { pid } = child;
+  if (pid === undefined) return;
+  let killTimer: NodeJS.Timeout | undefined;
+  const end = (killer: NodeJS.Signals): void => {
+    try {
+      process.kill(-pid, killer);
+    } catch {
+      // It has ended by itself.
+    }
+  };
+  const onAbort = (): void => {
+    end('SIGTERM');
+    killTimer = setTimeout(() => end('SIGKILL'), KILL_AFTER_MS);
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
+  child.once('close', () => {
+    clearTimeout(killTimer);
+    signal.removeEventListener('abort', onAbort);
   });
 }
 
-/** Resolves when the program has ended well. Throws as `runProgram` does. */
+/**
+ * Resolves when the program has ended well. Throws as `runProgram` does, and when aborted not before the program is gone: what it
+ * was writing is removed then, and must not come back.
+ */
 export async function finished(
   child: ChildProcess & { stderr: NodeJS.ReadableStream },
   path: string,
@@ -86,8 +115,8 @@ export async function finished(
   signal.throwIfAborted();
   if (failure === '') return;
   const lines = words.trim().split('\n');
-  // apt marks what is an error.
+  // apt marks what is an error, and the first one may be the one that counts.
   const errors = lines.filter((line) => line.startsWith('E: ')).map((line) => line.slice(3));
-  const last = (errors.length > 0 ? errors : lines).slice(-REPEATED_LINES).join('; ');
+  const last = (errors.length > 0 ? errors : lines.slice(-REPEATED_LINES)).join('; ');
   throw new HostError('PROGRAM_FAILED', `'${path}' failed (${failure})${last === '' ? '' : `: ${last}`}`);
 }
