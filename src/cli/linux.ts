@@ -2,8 +2,8 @@
  * `romulus linux`: prepares a Linux guest and runs it on this terminal. Read before: `linuxOptions.ts`, `../linux/guest.ts`.
  * Read after: `run.ts`, `command.ts`.
  */
-import { join } from 'node:path';
-import { ConfigError } from '../errors.js';
+import { dirname, join } from 'node:path';
+import { ConfigError, HostError, RomulusError } from '../errors.js';
 import { Cache } from '../linux/cache.js';
 import { openArchive, prepareLinux } from '../linux/guest.js';
 import { KERNEL_FILE } from '../linux/kernelPackage.js';
@@ -60,8 +60,28 @@ export async function linux(options: LinuxCommandOptions, command: readonly stri
     append: guest.append,
     drives: [...guest.drives, ...(options.run.drives ?? [])],
   };
-  if (command.length === 0) return run(runOptions);
-  return run(runOptions, (machine, owner) => new CommandSession(machine, command, process, owner, verbose === true));
+  const started =
+    command.length === 0
+      ? run(runOptions)
+      : run(runOptions, (machine, owner) => new CommandSession(machine, command, process, owner, verbose === true));
+  return started.catch((error: unknown) => {
+    throw kernel === undefined && typeof guest.kernel === 'string' ? ofCachedKernel(error, guest.kernel) : error;
+  });
+}
+
+/** What the boot loader says of a file that is not as it was. */
+const DAMAGES = ['KERNEL_TRUNCATED', 'KERNEL_DAMAGED', 'KERNEL_NOT_RECOGNISED'];
+
+/**
+ * Names the cure for a kernel that somebody or a failing disk has damaged in the cache; any other error stays as it is.
+ *
+ * @param file the kernel, in a folder of its own
+ */
+export function ofCachedKernel(error: unknown, file: string): unknown {
+  if (!(error instanceof RomulusError) || !DAMAGES.includes(error.code)) return error;
+  const [what] = error.message.split(';');
+  const cure = `remove the folder '${dirname(file)}', and the next call makes it anew`;
+  return new HostError('CACHE_DAMAGED', `the cache is damaged: ${what}; ${cure}`, { cause: error });
 }
 
 /** The kernel that speaks VMI, built on first use. */
