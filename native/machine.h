@@ -37,7 +37,8 @@ constexpr unsigned Es = 0, Cs = 1, Ss = 2, Ds = 3, Fs = 4, Gs = 5, Tr = 7;
 
 class Machine {
  public:
-  explicit Machine(Translator &translator) : _translator(translator), _state(translator.state) {}
+  explicit Machine(Translator &translator)
+      : _translator(translator), _state(translator.state), _isInWindow(translator.space == windowSpace(translator)) {}
 
   std::uint32_t get(std::size_t word) const { return static_cast<std::uint32_t>(*word32(_state, word)); }
   void set(std::size_t word, std::uint32_t value) { *word32(_state, word) = static_cast<std::int32_t>(value); }
@@ -71,16 +72,9 @@ class Machine {
     return static_cast<char *>(_translator.ram->host) + (found.frame | (linear & 0xfff));
   }
 
-  bool physOf(std::uint32_t linear, std::uint32_t *phys) const {
-    if (windowFrame(linear, false, user(), phys)) {
-      *phys |= linear & 0xfff;
-      return true;
-    }
-    Walk found{};
-    std::uint32_t error = 0;
-    if (walk(_translator, linear, false, user(), true, &found, &error) != WalkResult::Ok) return false;
-    *phys = found.frame | (linear & 0xfff);
-    return true;
+  /* The physical address of memory that reach() has found. */
+  std::uint32_t physOf(const void *at) const {
+    return static_cast<std::uint32_t>(static_cast<const char *>(at) - static_cast<const char *>(_translator.ram->host));
   }
 
   /* A descriptor of the GDT; false for null and LDT selectors and outside the table. */
@@ -147,7 +141,7 @@ class Machine {
   /* The frame of a page that is in the window of that privilege, which spares the walk; a window with pages to be looked at does not count. */
   bool windowFrame(std::uint32_t linear, bool write, bool asUser, std::uint32_t *frame) const {
     const int index = asUser == user() ? static_cast<int>(_translator.current) : _translator.twin;
-    if (index < 0 || _translator.space != windowSpace(_translator)) return false;
+    if (index < 0 || !_isInWindow) return false;
     const Window &window = _translator.windows[index];
     if (window.pendingCount != 0) return false;
     const std::uint32_t wanted = shadow::Mapped | (write ? shadow::Writable : 0);
@@ -165,6 +159,8 @@ class Machine {
 
   Translator &_translator;
   void *_state;
+  /* The windows are of the address space that CR3 names; nothing here changes CR3. */
+  const bool _isInWindow;
 };
 
 /* Present, accessed, 32-bit, flat code of this privilege, not conforming. */

@@ -114,11 +114,11 @@ bool popData(Machine &machine, unsigned number, std::uint32_t nextEip) {
   return true;
 }
 
-/* The number of the ROM call whose VMCALL stands at `eip`. */
-bool romSlot(const Machine &machine, std::uint32_t eip, std::uint32_t *number) {
+/* The number of the ROM call whose VMCALL stands at `code`, in memory that reach() has found. */
+bool romSlot(const Machine &machine, const void *code, std::uint32_t *number) {
   const std::uint32_t start = machine.get(word::RomStart);
-  std::uint32_t phys = 0;
-  if (machine.get(word::Cpl) != 0 || start == 0 || !machine.physOf(eip, &phys)) return false;
+  if (machine.get(word::Cpl) != 0 || start == 0) return false;
+  const std::uint32_t phys = machine.physOf(code);
   const std::uint32_t offset = phys - (start + rom::SlotsOffset);
   *number = offset / rom::SlotBytes;
   return phys >= start + rom::SlotsOffset && offset % rom::SlotBytes == 0;
@@ -334,7 +334,7 @@ bool one(Machine &machine) {
       const unsigned extension = (code[2] >> 3) & 7;
       if (code[1] == 0xae && extension < 2) return fxImage(machine, eip, extension == 0);
       if (code[1] == 0x01 && extension == 7) return invlpg(machine, eip);
-      return code[1] == 0x01 && romSlot(machine, eip, &number) && vmcall(machine, number, eip + 3);
+      return code[1] == 0x01 && romSlot(machine, code, &number) && vmcall(machine, number, eip + 3);
     }
     default:
       return false;

@@ -30,8 +30,6 @@ romulusEnter:
     push r15
     mov r15, rdi
     mov [r15 + WORD_HostStack], rsp
-    stmxcsr [r15 + WORD_HostMxcsr]
-    fnstcw [r15 + WORD_HostFcw]
     mov r12, [r15 + WORD_WindowBase]
     mov r14, [r15 + WORD_JumpTable]
     mov r13, [r15 + WORD_CodeBase]
@@ -109,6 +107,8 @@ romulusStubs:
     mov ecx, [r15 + WORD_FpuUsable]
     jecxz 2f
     mov rcx, r10
+    stmxcsr [r15 + WORD_HostMxcsr]
+    fnstcw [r15 + WORD_HostFcw]
     fxrstor [r15 + WORD_Fxsave]
     mov dword ptr [r15 + WORD_FpuLive], 1
     jmp r9
