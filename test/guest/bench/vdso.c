@@ -36,23 +36,28 @@ struct symbol {
   uint16_t section;
 };
 #endif
-enum { PT_DYNAMIC = 2, DT_STRTAB = 5, DT_SYMTAB = 6 };
+enum { PT_LOAD = 1, PT_DYNAMIC = 2, DT_STRTAB = 5, DT_SYMTAB = 6 };
 
-/** The symbol table has no length of its own; in a vDSO the strings follow it. */
+/**
+ * The symbol table has no length of its own; in a vDSO the strings follow it. Addresses in it are those it was linked for: from 0 on, but for User Mode
+ * Linux'.
+ */
 void *vdso_function(uintptr_t image, const char *name) {
   const struct elf_header *header = (const struct elf_header *)image;
   const struct program_header *segment = (const struct program_header *)(image + header->phoff);
   const struct dynamic_entry *dynamic = 0;
-  uintptr_t strings = 0, symbols = 0;
-  for (uint32_t i = 0; i < header->phnum; i++)
+  uintptr_t strings = 0, symbols = 0, moved = image;
+  for (uint32_t i = 0; i < header->phnum; i++) {
+    if (segment[i].type == PT_LOAD) moved = image + segment[i].offset - segment[i].vaddr;
     if (segment[i].type == PT_DYNAMIC) dynamic = (const struct dynamic_entry *)(image + segment[i].offset);
+  }
   for (; dynamic && dynamic->tag; dynamic++) {
-    if (dynamic->tag == DT_STRTAB) strings = image + dynamic->value;
-    if (dynamic->tag == DT_SYMTAB) symbols = image + dynamic->value;
+    if (dynamic->tag == DT_STRTAB) strings = moved + dynamic->value;
+    if (dynamic->tag == DT_SYMTAB) symbols = moved + dynamic->value;
   }
   for (uintptr_t at = symbols; at && at + sizeof(struct symbol) <= strings; at += sizeof(struct symbol)) {
     const struct symbol *symbol = (const struct symbol *)at;
-    if (symbol->section && !strcmp((const char *)(strings + symbol->name), name)) return (void *)(image + symbol->value);
+    if (symbol->section && !strcmp((const char *)(strings + symbol->name), name)) return (void *)(moved + symbol->value);
   }
   return 0;
 }
