@@ -162,7 +162,7 @@ export class AptArchive implements ArchiveSource {
       );
     } catch (error) {
       signal.throwIfAborted();
-      if (isFull(error)) throw full(error);
+      if (isFull(error)) throw error;
       throw new HostError('DOWNLOAD_FAILED', `apt cannot fetch '${uri}': ${(error as Error).message}`, {
         cause: error,
       });
@@ -180,7 +180,7 @@ export class AptArchive implements ArchiveSource {
       return undefined;
     } catch (error) {
       task.signal.throwIfAborted();
-      if (isFull(error)) throw full(error);
+      if (isFull(error)) throw error;
       return new HostError('ARCHIVE_UNREACHABLE', describeFailure((error as Error).message) + CURE, { cause: error });
     }
   }
@@ -202,12 +202,9 @@ export function describeFailure(message: string): string {
   return `apt cannot fetch the list of packages ${parts.join(' and ')}`;
 }
 
-const isFull = (error: unknown): boolean =>
-  (error as NodeJS.ErrnoException).code === 'ENOSPC' || /No space left/.test((error as Error).message);
+const DISK_FULL = 'DISK_FULL';
 
-/** As the file system would have said it, for whoever explains such errors. */
-const full = (cause: unknown): Error =>
-  Object.assign(new Error('no space left on device', { cause }), { code: 'ENOSPC' });
+const isFull = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === DISK_FULL;
 
 /**
  * Runs apt, and ends it when the disk is full: its downloader may then wait for ever instead of failing.
@@ -224,7 +221,8 @@ async function whileRoom<T>(
     statfs(folder).then(
       // What is kept back for root, root may use.
       ({ bfree, bavail }) => {
-        if ((process.getuid?.() === 0 ? bfree : bavail) === 0) abort.abort(full(undefined));
+        if ((process.getuid?.() === 0 ? bfree : bavail) === 0)
+          abort.abort(new HostError(DISK_FULL, 'no space is left for what apt fetches'));
       },
       () => undefined,
     );

@@ -13,7 +13,8 @@ import { HostError } from '../errors.js';
 
 /** Folder for what is being made. */
 const TEMPORARY = 'tmp';
-const FULL = ['ENOSPC', 'EDQUOT'];
+/** The last one is what a program of the host has said. */
+const FULL = ['ENOSPC', 'EDQUOT', 'DISK_FULL'];
 const UNWRITABLE = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR'];
 /** What rename says when another process has put the same folder there first. */
 const TAKEN = ['ENOTEMPTY', 'EEXIST'];
@@ -114,7 +115,7 @@ export class Cache {
 
   /** Turns the file system's refusals into errors that name the cure; any other error stays as it is. */
   explain(error: unknown): unknown {
-    if (FULL.includes(codeOf(error)))
+    if (FULL.includes(codeOf(error)) || FULL.includes(codeOf((error as Error | undefined)?.cause)))
       return new HostError(
         'CACHE_FULL',
         `the disk of the cache folder '${this.folder}' is full; free some space there, or set XDG_CACHE_HOME to a folder on another disk`,

@@ -47,7 +47,7 @@ export function needProgram(name: string, packageName: string, purpose: string):
  * Runs a program to its end.
  *
  * @returns what it printed on stdout
- * @throws HostError `PROGRAM_FAILED` with its last words; the signal's reason if aborted
+ * @throws HostError `PROGRAM_FAILED` with its last words, `DISK_FULL` if that is what it complains of; the signal's reason if aborted
  */
 export async function runProgram(path: string, words: readonly string[], signal: AbortSignal): Promise<string> {
   const child = spawnProgram(path, words, signal);
@@ -118,5 +118,7 @@ export async function finished(
   // apt marks what is an error, and the first one may be the one that counts.
   const errors = lines.filter((line) => line.startsWith('E: ')).map((line) => line.slice(3));
   const last = (errors.length > 0 ? errors : lines.slice(-REPEATED_LINES)).join('; ');
-  throw new HostError('PROGRAM_FAILED', `'${path}' failed (${failure})${last === '' ? '' : `: ${last}`}`);
+  // Not always among the last words: make goes on for a while.
+  const code = words.includes('No space left on device') ? 'DISK_FULL' : 'PROGRAM_FAILED';
+  throw new HostError(code, `'${path}' failed (${failure})${last === '' ? '' : `: ${last}`}`);
 }

@@ -71,6 +71,12 @@ describe('Cache', () => {
       code: 'CACHE_FULL',
       message: /free some space there, or set XDG_CACHE_HOME/,
     });
+    await assert.rejects(refuse('DISK_FULL'), { code: 'CACHE_FULL' });
+    const built = new Error('Linux could not be built', { cause: Object.assign(new Error(), { code: 'DISK_FULL' }) });
+    await assert.rejects(
+      cache.make('a', () => Promise.reject(built)),
+      { code: 'CACHE_FULL' },
+    );
     await assert.rejects(refuse('EROFS'), { code: 'CACHE_UNWRITABLE' });
     writeFileSync(join(folder, 'file'), '');
     await assert.rejects(new Cache(join(folder, 'file', 'below')).write('a', ''), {

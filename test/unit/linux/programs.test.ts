@@ -15,6 +15,7 @@ describe('linux/programs', () => {
     const fail = (words: string): Promise<string> =>
       runProgram('/bin/sh', ['-c', `printf '${words}' >&2; exit 3`], new AbortController().signal);
     await assert.rejects(fail('1\\n2\\n3\\n4\\n'), { code: 'PROGRAM_FAILED', message: /status 3\): 2; 3; 4$/ });
+    await assert.rejects(fail('cc: x.o: No space left on device\\n2\\n3\\n4\\n'), { code: 'DISK_FULL' });
     await assert.rejects(fail('E: 1\\nE: 2\\nW: 3\\nE: 4\\nE: 5\\n'), { message: /: 1; 2; 4; 5$/ });
   });
 
