@@ -72,7 +72,17 @@ class Machine {
     return static_cast<char *>(_translator.ram->host) + (found.frame | (linear & 0xfff));
   }
 
-  /* The physical address of memory that reach() has found. */
+  /* The same for code at an address that fragments were found for, by what the jump table rests on; the ROM's is nowhere else in a window. */
+  const char *fetch(std::uint32_t eip, std::uint32_t bytes) const {
+    const Window &window = _translator.windows[_translator.current];
+    const std::uint32_t entry = window.code[eip >> 12];
+    if ((entry & code::Present) == 0 || window.pendingCount != 0 || !_isInWindow || (eip & 0xfff) + bytes > kPageBytes) {
+      return reach(eip, bytes, false, user());
+    }
+    return static_cast<const char *>(_translator.ram->host) + ((entry & ~0xfffu) | (eip & 0xfff));
+  }
+
+  /* The physical address of memory that reach() or fetch() has found. */
   std::uint32_t physOf(const void *at) const {
     return static_cast<std::uint32_t>(static_cast<const char *>(at) - static_cast<const char *>(_translator.ram->host));
   }

@@ -114,7 +114,7 @@ bool popData(Machine &machine, unsigned number, std::uint32_t nextEip) {
   return true;
 }
 
-/* The number of the ROM call whose VMCALL stands at `code`, in memory that reach() has found. */
+/* The number of the ROM call whose VMCALL stands at `code`, in memory that fetch() has found. */
 bool romSlot(const Machine &machine, const void *code, std::uint32_t *number) {
   const std::uint32_t start = machine.get(word::RomStart);
   if (machine.get(word::Cpl) != 0 || start == 0) return false;
@@ -149,7 +149,7 @@ bool memoryOperand(const Machine &machine, std::uint32_t eip, std::uint32_t opco
   constexpr unsigned kSib = 4;
   constexpr unsigned kNoIndex = 4;
   constexpr unsigned kNoBase = 5;
-  const char *code = machine.reach(eip + opcodeBytes, kMaxOperandBytes, false, machine.user());
+  const char *code = machine.fetch(eip + opcodeBytes, kMaxOperandBytes);
   if (code == nullptr) return false;
   const auto reg = [&](unsigned number) { return machine.get(word::Eax + number * 4); };
   const auto modrm = static_cast<unsigned char>(*code++);
@@ -302,7 +302,7 @@ bool loadFromMemory(Machine &machine, unsigned number, std::uint32_t eip) {
 /* The instruction at Word.NextEip. */
 bool one(Machine &machine) {
   const std::uint32_t eip = machine.get(word::NextEip);
-  const auto *code = reinterpret_cast<const unsigned char *>(machine.reach(eip, 3, false, machine.user()));
+  const auto *code = reinterpret_cast<const unsigned char *>(machine.fetch(eip, 3));
   if (code == nullptr) return false;
   switch (code[0]) {
     case 0xf2:
