@@ -4,7 +4,7 @@
  *
  *     oscalls [FOLDER [ROW...]]      FOLDER: of a tmpfs, for the file rows; default /tmp
  *
- * Each row is timed in batches that last a while, and the median batch is printed: `name value unit`. System calls go the way that the
+ * Each row is repeated for a third of a second and then timed in batches that last a while; the median batch is printed: `name value unit`. System calls go the way that the
  * kernel recommends (i386: AT_SYSINFO, which is SYSENTER where there is one; x86-64: SYSCALL), as in a C library, unless the row says int 0x80.
  */
 #include <stdbool.h>
@@ -16,6 +16,7 @@
 
 #define BATCHES 5
 #define BATCH_NS 20000000ull
+#define WARM_UP_NS 300000000ull
 
 enum { AT_NULL = 0, AT_SYSINFO = 32, AT_SYSINFO_EHDR = 33 };
 
@@ -70,7 +71,10 @@ static uint64_t measure(const struct row *row) {
   uint64_t batches[BATCHES];
   uint32_t times = 1, rest;
   row->work(1); /* what it makes when it is first used */
-  while (spent_ns(row->work, times) < BATCH_NS / 4 && times < 1u << 24) times *= 2;
+  /* Translators, and what they are written in, take a while to know the way. */
+  for (uint64_t start = now_ns(); now_ns() - start < WARM_UP_NS;) {
+    while (spent_ns(row->work, times) < BATCH_NS / 4 && times < 1u << 24) times *= 2;
+  }
   for (uint32_t i = 0; i < BATCHES; i++) {
     uint64_t batch = spent_ns(row->work, times) * 100;
     uint32_t at = i;
