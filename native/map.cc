@@ -1,6 +1,6 @@
 /*
  * What a fault brings into a window: the page that was touched, and what would be mapped the same way around it. Pages of one page table
- * come in runs whose frames are contiguous; what a 4 MiB entry maps comes as a whole, and neighbours of it that are alike and plain come along.
+ * come in runs whose frames are contiguous, and more of them where they are touched in order; what a 4 MiB entry maps comes as a whole, and neighbours of it that are alike and plain come along.
  * So a kernel's map of all memory costs a new window a few faults.
  *
  * Called by the fault handler, and async-signal-safe as window.cc is. Read before: window.cc, walk.cc. Read after: fault.cc, revalidate.cc.
@@ -20,10 +20,14 @@ namespace {
  */
 constexpr std::uint32_t kPresentPages = 16;
 
+/* Pages that one fault brings at most whose frames are not those behind its own. */
+constexpr std::uint32_t kMaxAhead = 32;
+
 /* Bits of a page-table entry that neighbours must have in common: P, U/S, A and G, and R/W and D, which say who may write. */
 constexpr std::uint32_t kEntryRights = 0x125;
 constexpr std::uint32_t kEntryWriting = 0x42;
 constexpr std::uint32_t kEntryUser = 4;
+constexpr std::uint32_t kEntryFrame = ~0xfffu;
 /* Reserved: such an entry is a fault. */
 constexpr std::uint32_t kEntryPat = 0x80;
 
@@ -77,16 +81,21 @@ MapResult mapRun(Translator &translator, Window &window, const Access &access) {
   /* It is mapped the way it should be and faults all the same: not for this function to understand. */
   if (((old ^ (found.frame | bits)) & ~shadow::AnyLog) == 0) return MapResult::Slow;
 
-  const auto joins = [&](std::uint32_t other) {
+  /* Whether another page of the page table can be mapped in the same way, if its entry names this frame. */
+  const auto joins = [&](std::uint32_t other, std::uint32_t frame) {
     if ((window.shadow[other] & shadow::Mapped) != 0) return false;
-    const std::uint32_t frame = found.frame + ((other - page) << 12);
     const std::uint8_t direct = translator.direct[frame >> 12];
     if ((direct & direct::Read) == 0 || (access.mayWrite && (direct & direct::Write) == 0) != (access.mayWrite && !access.writable)) return false;
     if (found.entry == nullptr) return true;
     const std::uint32_t entry = found.entry[static_cast<std::int32_t>(other - page)];
     const std::uint32_t differing = entry ^ *found.entry;
-    if ((differing & kEntryRights) != 0 || (entry & kEntryPat) != 0 || (entry & ~0xfffu) != frame) return false;
+    if ((differing & kEntryRights) != 0 || (entry & kEntryPat) != 0 || (entry & kEntryFrame) != frame) return false;
     return (differing & kEntryWriting) == 0;
+  };
+  const auto mapPages = [&](std::uint32_t at, std::uint32_t count, std::uint32_t frame) {
+    if (!mapFrames(translator, window, at, count, frame, access.writable)) return false;
+    for (std::uint32_t i = 0; i < count; i++) windowNote(window, at + i, (frame + (i << 12)) | bits, found.global);
+    return true;
   };
   if ((old & ~shadow::AnyLog) == (found.frame | shadow::Mapped) && access.writable) {
     if (!permitWriting(translator, window, page)) return full(translator);
@@ -95,18 +104,29 @@ MapResult mapRun(Translator &translator, Window &window, const Access &access) {
   }
   /* A kernel's passing mappings are used for a page or so and invalidated page by page. */
   const bool isPassing = window.drops[page / kRegionPages] == kRestlessDrops && found.entry != nullptr && (*found.entry & kEntryUser) == 0;
+  const std::uint32_t regionFirst = page & ~(kRegionPages - 1);
+  const std::uint32_t regionLast = regionFirst + kRegionPages - 1;
+  const auto neighbour = [&](std::uint32_t other) { return found.frame + ((other - page) << 12); };
   std::uint32_t first = page;
   std::uint32_t last = page;
-  if ((old & shadow::Mapped) == 0 && !isPassing) {
-    const std::uint32_t regionFirst = page & ~(kRegionPages - 1);
-    const std::uint32_t regionLast = regionFirst + kRegionPages - 1;
-    while (first > regionFirst && joins(first - 1)) first--;
-    while (last < regionLast && joins(last + 1)) last++;
+  const bool bringsMore = (old & shadow::Mapped) == 0 && !isPassing;
+  while (bringsMore && first > regionFirst && joins(first - 1, neighbour(first - 1))) first--;
+  while (bringsMore && last < regionLast && joins(last + 1, neighbour(last + 1))) last++;
+  if (!mapPages(first, last - first + 1, neighbour(first))) return full(translator);
+
+  /* Pages that are touched one after the other bring more and more of those behind along, whatever frames they have. */
+  window.ahead = bringsMore && page == window.behind && found.entry != nullptr ? std::min(2 * window.ahead, kMaxAhead) : 1;
+  std::uint32_t next = last + 1;
+  for (std::uint32_t left = window.ahead - 1; left > 0 && next <= regionLast;) {
+    const std::uint32_t frame = found.entry[static_cast<std::int32_t>(next - page)] & kEntryFrame;
+    if (!joins(next, frame) || !hasRoom(translator)) break;
+    std::uint32_t count = 1;
+    while (count < left && next + count <= regionLast && joins(next + count, frame + (count << 12))) count++;
+    if (!mapPages(next, count, frame)) break;
+    next += count;
+    left -= count;
   }
-  if (!mapFrames(translator, window, first, last - first + 1, found.frame - ((page - first) << 12), access.writable)) return full(translator);
-  for (std::uint32_t other = first; other <= last; other++) {
-    windowNote(window, other, (found.frame + ((other - page) << 12)) | bits, found.global);
-  }
+  window.behind = next;
   return MapResult::Mapped;
 }
 

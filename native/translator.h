@@ -94,6 +94,9 @@ struct Window {
   std::uint8_t largeCode[kRegions] = {};
   /* Per region: pages that the guest has invalidated one by one while they were mapped here, up to `kRestlessDrops`. */
   std::uint8_t drops[kRegions] = {};
+  /* The page behind what the last fault has brought, and how many pages the next one brings if it is for that page. */
+  std::uint32_t behind = 0;
+  std::uint32_t ahead = 1;
   /* Linear pages whose translation may have changed since the window was current; with more than `kMaxPending` all of them may have. */
   std::uint32_t pending[kMaxPending];
   std::uint32_t pendingCount = 0;
