@@ -91,11 +91,16 @@ void revalidateCode(Translator &translator, Window &window, std::uint32_t page, 
   if (window.code[page] != 0 && !stillCode(translator, window, page, user)) windowClearCodePage(window, page);
 }
 
+/* The same for a page of a window; what is not mapped, or an exception in what a 4 MiB entry maps, stays as it is. */
+Fate fateIn(const Translator &translator, const Window &window, std::uint32_t page, bool user) {
+  const std::uint32_t entry = window.shadow[page];
+  if ((entry & (shadow::Mapped | shadow::Large)) != shadow::Mapped) return Fate::Keep;
+  return fateOf(translator, page, entry, user);
+}
+
 /* A page that has an entry of its own, or none. */
 void revalidatePage(Translator &translator, const Window &window, Executor &executor, std::uint32_t page, bool user) {
-  const std::uint32_t entry = window.shadow[page];
-  if ((entry & (shadow::Mapped | shadow::Large)) != shadow::Mapped) return;
-  const Fate fate = fateOf(translator, page, entry, user);
+  const Fate fate = fateIn(translator, window, page, user);
   if (fate != Fate::Keep) executor.add(page, fate);
 }
 
@@ -161,9 +166,7 @@ void revalidateLog(Translator &translator, Window &window, PageLog &log, bool us
   std::vector<std::uint32_t> dropped;
   for (std::uint32_t at = 0; at < log.count; at++) {
     const std::uint32_t page = log.pages[at];
-    const std::uint32_t entry = window.shadow[page];
-    if ((entry & (shadow::Mapped | shadow::Large)) != shadow::Mapped) continue;
-    const Fate fate = fateOf(translator, page, entry, user);
+    const Fate fate = fateIn(translator, window, page, user);
     if (fate == Fate::Drop) {
       dropped.push_back(page);
     } else if (fate == Fate::Protect) {
