@@ -8,6 +8,8 @@
  *     divide error, FPU exception              the same
  *     HLT, in place of a sensitive instruction XlateExit.Trap: the strategy trap-and-emulate
  *
+ * SIGPROF is here for V8's profiler, which takes the stack that it interrupts for its own.
+ *
  * Everything here runs in a signal handler, on the alternate stack of the vCPU's thread, and is async-signal-safe: it reads the
  * static table of translators and calls windowMap(), which says for itself why it is. Faults of other code go to the handler
  * that was there before, V8's. Read before: translator.h, window.cc. Read after: src/translator/engine.ts.
@@ -33,12 +35,12 @@ constexpr std::uint64_t kErrorWrite = 2;
 constexpr unsigned char kHlt = 0xf4;
 constexpr std::int32_t kPageFaultVector = 14;
 
-/* The translator in whose code buffer an instruction stands. Safe: atomic loads of static slots. */
-Translator *findTranslator(std::uint64_t rip) {
+/* The translator in whose code buffer, from `first` on, an instruction stands. Safe: atomic loads of static slots. */
+Translator *findTranslator(std::uint64_t rip, std::uint64_t first = stub::End) {
   for (Translator &translator : translators) {
     if (!translator.open) continue;
     const auto code = reinterpret_cast<std::uint64_t>(translator.code);
-    if (rip >= code + stub::End && rip < code + translator.codeBytes) return &translator;
+    if (rip >= code + first && rip < code + translator.codeBytes) return &translator;
   }
   return nullptr;
 }
@@ -65,6 +67,15 @@ void leave(Translator &translator, ucontext_t *context, std::int32_t reason) {
   storeOwn32(translator.state, word::FaultOffset, static_cast<std::int32_t>(static_cast<std::uint64_t>(rip) - code));
   storeOwn32(translator.state, word::XlateExit, reason);
   rip = static_cast<greg_t>(code + stub::Exit);
+}
+
+/*
+ * V8's profiler follows frame pointers from the registers that it finds, and would follow the guest's: it is not told of samples in
+ * translated code. Safe: as findTranslator() and chain().
+ */
+void profilerHandler(int signo, siginfo_t *info, void *raw) {
+  const auto rip = static_cast<std::uint64_t>(static_cast<ucontext_t *>(raw)->uc_mcontext.gregs[REG_RIP]);
+  if (findTranslator(rip, 0) == nullptr) chain(signo, info, raw);
 }
 
 /* See the top of this file for why it is safe. */
@@ -119,23 +130,32 @@ void faultHandler(int signo, siginfo_t *info, void *raw) {
   errno = savedErrno;
 }
 
+/* Puts a handler before the one that is there. */
+int installBefore(int signo, void (*handler)(int, siginfo_t *, void *), int flags) {
+  struct sigaction present {};
+  if (sigaction(signo, nullptr, &present) != 0) return -errno;
+  if ((present.sa_flags & SA_SIGINFO) != 0 && present.sa_sigaction == handler) return 0;
+  formerAction[signo] = present;
+  struct sigaction action {};
+  action.sa_sigaction = handler;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK | flags;
+  sigemptyset(&action.sa_mask);
+  return sigaction(signo, &action, nullptr) == 0 ? 0 : -errno;
+}
+
 }  // namespace
 
-/* Not called from handlers; stands here to keep the handler private. */
+/* Not called from handlers; stands here to keep the handlers private. */
 int installFaultHandlers() {
   for (const int signo : kSignals) {
-    struct sigaction present {};
-    if (sigaction(signo, nullptr, &present) != 0) return -errno;
-    if ((present.sa_flags & SA_SIGINFO) != 0 && present.sa_sigaction == faultHandler) continue;
-    formerAction[signo] = present;
-    struct sigaction action {};
-    action.sa_sigaction = faultHandler;
     /* SA_NODEFER: a fault in the former handler must be one, and not a silent end of the process. */
-    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
-    sigemptyset(&action.sa_mask);
-    if (sigaction(signo, &action, nullptr) != 0) return -errno;
+    const int error = installBefore(signo, faultHandler, SA_NODEFER);
+    if (error != 0) return error;
   }
-  return 0;
+  /* Only where the profiler is at work: without one the signal is a user's. */
+  struct sigaction profiler {};
+  if (sigaction(SIGPROF, nullptr, &profiler) != 0) return -errno;
+  return (profiler.sa_flags & SA_SIGINFO) != 0 ? installBefore(SIGPROF, profilerHandler, SA_RESTART) : 0;
 }
 
 }  // namespace romulus

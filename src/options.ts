@@ -309,6 +309,13 @@ export const machineOptions: readonly OptionRow[] = [
     check: (value) => void checkedPageFaultWay(value, `option 'pageFaults': ${String(value)}`),
   },
   {
+    key: 'translations',
+    flags: '--translations <folder>',
+    help: "where translated code is kept from one run to the next, for faster boots, or 'off'",
+    defaultText: 'romulus/translations below $XDG_CACHE_HOME or ~/.cache',
+    check: checkPath('translations'),
+  },
+  {
     key: 'perfMap',
     flags: '--perf-map',
     help: 'write /tmp/perf-PID.map, by which Linux perf names translated code',

@@ -4,6 +4,7 @@
  */
 import type { Native } from '../../src/native.js';
 import type { TranslatorOptions } from '../../src/translator/engine.js';
+import { TranslationStore } from '../../src/translator/translationStore.js';
 import { referenceEngine } from '../../test/vectors/engines.js';
 import { Ending, type Outcome } from '../../test/vectors/outcome.js';
 import { machineOf } from '../../test/vectors/play.js';
@@ -64,7 +65,9 @@ export function translators(native: Native): readonly Player[] {
   return [
     translated(native, 'translator', { stormDrops }),
     translated(native, 'translator, one instruction a fragment', { maxInstructions: 1, stormDrops }),
-    // as it is used: pages that are written all the time are the interpreter's for a while
-    translated(native, 'translator, with storms left to the interpreter', {}),
+    // as it is used: pages that are written all the time are the interpreter's for a while, and what was translated once is kept
+    translated(native, 'translator, with storms left to the interpreter and translations kept', {
+      store: new TranslationStore(),
+    }),
   ];
 }

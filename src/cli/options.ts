@@ -39,6 +39,8 @@ export interface RunOptions {
   readonly interrupts?: StrategyName;
   readonly engine?: EngineName;
   readonly pageFaults?: PageFaultWay;
+  /** Folder for translations, or `off`. */
+  readonly translations?: string;
   readonly perfMap?: boolean;
   /** File for the listing of fragments. */
   readonly dumpFragments?: string;

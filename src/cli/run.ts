@@ -5,7 +5,7 @@
  * `signals.ts`. Read after: `../machine/machine.ts`.
  */
 import { createWriteStream } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { HostError } from '../errors.js';
 import { enableLog } from '../log.js';
@@ -14,6 +14,7 @@ import { openOutput } from '../outputFile.js';
 import { ExitReason } from '../vcpu/layout.js';
 import type { Ended } from '../machine/messages.js';
 import type { Machine, MachineOptions } from '../machine/machine.js';
+import { defaultCacheFolder } from '../linux/cache.js';
 import { kernelWarnings } from '../linux/kernelConfig.js';
 import { remus } from '../machine/remus.js';
 import type { RunOptions } from './options.js';
@@ -160,6 +161,8 @@ export async function run(options: RunOptions, makeFrontEnd: MakeFrontEnd = onTe
   }
 }
 
+const defaultTranslations = (): string => join(defaultCacheFolder(), 'translations');
+
 function toMachineOptions(options: RunOptions): MachineOptions {
   const { kernel, bios, initrd, append, memoryBytes, signals, rom, native, interrupts, maskSignals, engine } = options;
   const defined = {
@@ -174,6 +177,7 @@ function toMachineOptions(options: RunOptions): MachineOptions {
     ...(interrupts !== undefined && { interrupts }),
     ...(engine !== undefined && { engine }),
     ...(options.pageFaults !== undefined && { pageFaults: options.pageFaults }),
+    ...(options.translations !== 'off' && { translations: options.translations ?? defaultTranslations() }),
     ...(options.perfMap !== undefined && { perfMap: options.perfMap }),
     ...(options.dumpFragments !== undefined && { dumpFragments: options.dumpFragments }),
     ...(maskSignals !== undefined && { maskSignals }),

@@ -84,6 +84,7 @@ export function formatTranslator(statistics: TranslatorStatistics): string {
     table([
       ['translator (its instructions are not in the count above)', ''],
       ['fragments', group(statistics.fragments)],
+      ['  of them kept from before', group(statistics.fragmentsKept)],
       ['guest instructions translated', group(statistics.instructions)],
       ['bytes of host code', group(statistics.hostBytes)],
       ['milliseconds translating', group(Math.round(statistics.translationMs))],

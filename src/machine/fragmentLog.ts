@@ -11,6 +11,7 @@ import { openOutput } from '../outputFile.js';
 import { readSymbols, type Symbols } from '../profile/symbols.js';
 import type { Instruction } from 'iced-x86';
 import type { MadeFragment } from '../translator/engine.js';
+import { sideOf } from '../translator/fragment.js';
 import { decode } from '../x86/decode.js';
 import { format } from '../x86/format.js';
 import { GuestFault } from '../x86/vectors.js';
@@ -88,7 +89,8 @@ function hostLines(code: Uint8Array, host: number, disassemble: HostDisassembler
 /** A fragment as a listing: guest instructions on the left, the host code that the side table gives each of them on the right. */
 export function listFragment(made: MadeFragment, codeBase: number, disassemble: HostDisassembler | undefined): string {
   const { fragment, placed, code } = made;
-  const { side, interpreted } = fragment;
+  const { interpreted } = fragment;
+  const side = sideOf(fragment);
   const host = codeBase + placed.offset;
   const lines = [
     `fragment ${hex(placed.eip)} cpl ${made.user ? 3 : 0}: ${fragment.instructions} instructions, ${code.length} bytes at ${host.toString(16)}`,

@@ -88,6 +88,11 @@ export interface MachineOptions extends DeviceOptions {
   readonly engine?: EngineName;
   /** Who hands page faults of translated code to the guest's handler, see docs/interrupts.md. Default 'reflect': the addon. */
   readonly pageFaults?: PageFaultWay;
+  /**
+   * Folder in which translations are kept from one run to the next, a file for each kernel; made when it is not there. A machine that finds
+   * those of an earlier run boots faster. It is written when the guest ends. Default: they are not kept.
+   */
+  readonly translations?: string;
   /** Writes /tmp/perf-PID.map, by which Linux perf names translated code. Needs the translator. */
   readonly perfMap?: boolean;
   /** File that gets a listing of each piece of translated code as it is made. Needs the translator; slow. */
@@ -286,6 +291,7 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
       interrupts: this._options.interrupts ?? 'virtual-mask',
       engine: this._options.engine ?? 'auto',
       pageFaults: this._options.pageFaults ?? 'reflect',
+      translations: this._options.translations,
       fragments:
         this._options.perfMap === true || this._options.dumpFragments !== undefined
           ? { perfMap: this._options.perfMap === true, dumpFile: this._options.dumpFragments }

@@ -53,6 +53,8 @@ export interface WorkerSetup {
   readonly interrupts: StrategyName;
   readonly engine: EngineName;
   readonly pageFaults: PageFaultWay;
+  /** Folder for translations that are kept from one run to the next; undefined: they are not. */
+  readonly translations: string | undefined;
   /** What is to be written about fragments; undefined: nothing. */
   readonly fragments: { readonly perfMap: boolean; readonly dumpFile: string | undefined } | undefined;
   readonly latencies: SharedArrayBuffer;

@@ -25,6 +25,7 @@ import { PortableHost } from './portableHost.js';
 import { attach } from './regions.js';
 import { RunLoop } from './runLoop.js';
 import { TraceFile } from './traceFile.js';
+import { openTranslationFile } from './translationFile.js';
 import { makeVirtioDevices } from './virtioDevices.js';
 
 const say = (message: FromWorker): void => parentPort!.postMessage(message);
@@ -60,6 +61,10 @@ function main(setup: WorkerSetup, disassemble: HostDisassembler | undefined): vo
       warn,
     );
     const terminalSize = new Int32Array(setup.terminalSize);
+    const translations =
+      setup.translations === undefined || engine.open === undefined
+        ? undefined
+        : openTranslationFile(setup.translations, setup.kernel, warn);
     const board = new Board({
       ram: ram.buffer,
       state: state.buffer,
@@ -69,6 +74,7 @@ function main(setup: WorkerSetup, disassemble: HostDisassembler | undefined): vo
       translatorOptions: {
         onFragment: fragmentLog && ((made) => fragmentLog!.note(made)),
         reflectFaults: setup.pageFaults === 'reflect',
+        store: translations?.store,
       },
       rom: setup.rom,
       interrupts: setup.interrupts,
@@ -105,6 +111,7 @@ function main(setup: WorkerSetup, disassemble: HostDisassembler | undefined): vo
       virtio.close();
     }
     board.logUse();
+    if (board.translator !== undefined) translations?.save();
     say({
       type: 'ended',
       ended: board.ending.describe(() => board.report()),

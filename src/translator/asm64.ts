@@ -76,9 +76,9 @@ export class Asm64 {
     this.position = position + 4;
   }
 
-  /** The code since the start. */
-  take(): Uint8Array {
-    return this.buffer.slice(0, this.position);
+  /** The code since the start: a view of the buffer. */
+  code(): Uint8Array {
+    return this.buffer.subarray(0, this.position);
   }
 
   /** A REX prefix where one is needed. @param reg ModR/M reg field @param index SIB index @param base r/m or SIB base; -1 = none */

@@ -8,7 +8,7 @@
  * the same time, and x86 keeps its instruction fetches coherent with stores by physical address (SDM 3A, "Self-Modifying Code").
  * Read before: `fragment.ts`, `host.ts`. Read after: `engine.ts`.
  */
-import { type Fragment, type Link, LinkKind } from './fragment.js';
+import { type Fragment, LINK_WORDS, LinkKind, SIDE_WORDS } from './fragment.js';
 import type { TranslatorHost } from './host.js';
 import { SideTable } from './sideTable.js';
 import { Stub, STUBS_BYTES } from './stubs.js';
@@ -138,7 +138,8 @@ export class CodeCache {
       this._pages.add(nextPage);
     }
     page.fragments.set(placed.eip, placed);
-    for (const link of fragment.links) this._link(link, placed, page, chained);
+    const { links } = fragment;
+    for (let at = 0; at < links.length; at += LINK_WORDS) this._link(links, at, placed, page, chained);
     const waiting = page.waiting.get(placed.eip);
     if (waiting !== undefined) {
       page.waiting.delete(placed.eip);
@@ -188,23 +189,25 @@ export class CodeCache {
 
   private _isOverLimit(fragment: Fragment, pageNumber: number): boolean {
     return (
-      !this._side.hasRoom(fragment.side.length) ||
+      !this._side.hasRoom(fragment.side.length / SIDE_WORDS) ||
       this._count >= MAX_FRAGMENTS ||
       (this._pages.size >= MAX_PAGES && !this._pages.has(pageNumber))
     );
   }
 
-  private _link(link: Link, placed: Placed, page: PageCode, chained: boolean): void {
-    const at = placed.offset + link.hostOffset;
-    switch (link.kind) {
+  /** @param index of the link's words in `links` */
+  private _link(links: Int32Array, index: number, placed: Placed, page: PageCode, chained: boolean): void {
+    const at = placed.offset + links[index];
+    const kind: LinkKind = links[index + 1];
+    switch (kind) {
       case LinkKind.Chain: {
         if (!chained) return;
-        const target = page.fragments.get(link.targetEip | 0);
+        const key = links[index + 2];
+        const target = page.fragments.get(key);
         if (target !== undefined) {
           this._chain(at, target, placed.usesFpu);
           return;
         }
-        const key = link.targetEip | 0;
         const waiting = page.waiting.get(key);
         if (waiting === undefined) page.waiting.set(key, [{ at, live: placed.usesFpu }]);
         else waiting.push({ at, live: placed.usesFpu });

@@ -12,6 +12,7 @@
  * State lies in the state block at every exit, so each side takes over from the other at any instruction.
  * Read before: docs/how-it-works.md, `fragment.ts`, `windows.ts`, `codeCache.ts`. Read after: `frontend.ts`.
  */
+import { performance } from 'node:perf_hooks';
 import type { Interpreter } from '../interp/interpreter.js';
 import type { PhysMemory } from '../memory/phys.js';
 import { add64, read64 } from '../vcpu/counters.js';
@@ -27,6 +28,7 @@ import type { Fragment } from './fragment.js';
 import { translate } from './frontend.js';
 import type { TranslatorHost } from './host.js';
 import type { TranslatorStatistics } from './stats.js';
+import type { TranslationStore } from './translationStore.js';
 import { Windows } from './windows.js';
 
 /** Instructions that the interpreter runs in one go where nothing can be translated. */
@@ -75,6 +77,8 @@ export interface TranslatorOptions {
   readonly maxInstructions?: number | undefined;
   /** How often a page may be dropped soon after it was translated before it is the interpreter's for a while. Infinity: always. */
   readonly stormDrops?: number | undefined;
+  /** Translations of earlier runs, which this one adds to. */
+  readonly store?: TranslationStore | undefined;
   /** Whether page faults go to the guest's handler without coming here, where they can. Default true. */
   readonly reflectFaults?: boolean | undefined;
 }
@@ -90,6 +94,7 @@ export class Translator {
   private readonly _maxInstructions: number;
   private readonly _chained: boolean;
   private readonly _stormDrops: number;
+  private readonly _store: TranslationStore | undefined;
   private readonly _onFragment: ((made: MadeFragment) => void) | undefined;
   private _romStart = 0;
   private _romEnd = 0;
@@ -118,6 +123,7 @@ export class Translator {
     this._maxInstructions = options.maxInstructions ?? MAX_INSTRUCTIONS;
     this._chained = this._maxInstructions > 1;
     this._stormDrops = options.stormDrops ?? STORM_DROPS;
+    this._store = options.store;
     this._onFragment = options.onFragment;
     this._cpu.words[Word.ReflectFaults] = (options.reflectFaults ?? true) ? 1 : 0;
     this.cache = new CodeCache(host, this._phys.sizeBytes >>> 12);
@@ -193,6 +199,7 @@ export class Translator {
       fragments: cache.fragments,
       instructions: cache.instructions,
       hostBytes: cache.hostBytes,
+      fragmentsKept: this._store?.found ?? 0,
       translationMs: this._translationMs,
       longestPauseMs: this._longestPauseMs,
       enters: this._enters,
@@ -295,7 +302,7 @@ export class Translator {
     const start = (pageNumber << 12) | (eip & 0xfff);
     const cpl = this._cpu.words[Word.Cpl];
     let nextPage = -1;
-    const fragment = translate({
+    const fragment = (this._store?.translate ?? translate)({
       eip,
       source: { byte: (index) => bytes[(start >>> 0) + index] },
       bytesLeftInPage: 0x1000 - (eip & 0xfff),

@@ -49,6 +49,9 @@ export interface SideEntry {
   readonly espDelta: number;
 }
 
+/** Words of a side entry in `Fragment.side`, in the order of its fields. */
+export const SIDE_WORDS = 3;
+
 /**
  * Whether an instruction at `eip` can cross into the next page. Such places are reached through the jump table only, never by a chain, so
  * that what stands there can be given up when one of the two pages changes, or is another one.
@@ -77,6 +80,9 @@ export interface Link {
   readonly missOffset: number;
 }
 
+/** Words of a link in `Fragment.links`, in the order of its fields. */
+export const LINK_WORDS = 4;
+
 /** The instruction that a fragment ends before, as the interpreter has to run it. */
 export interface Interpreted {
   readonly guestEip: number;
@@ -86,12 +92,15 @@ export interface Interpreted {
   readonly traps: boolean;
 }
 
+/** Arrays of a fragment may be views of what the next translation writes to: whoever keeps them copies them. */
 export interface Fragment {
   /** Position-independent but for the links that are not `Chain`. */
   readonly code: Uint8Array;
   /** EIP of the first instruction, and the one behind the last byte that was looked at. */
   readonly guestStart: number;
   readonly guestEnd: number;
+  /** Bytes from `guestStart` on that decided what the fragment is: those of its instructions, and what was looked at behind the last one. */
+  readonly bytesRead: number;
   /** It is one instruction, whose bytes end in the next linear page: it stands for both physical pages and may not be chained to. */
   readonly crosses: boolean;
   /** Guest instructions translated, those left to the interpreter not counted. */
@@ -105,10 +114,28 @@ export interface Fragment {
    * fragment with `usesFpu` has the state loaded at all its links.
    */
   readonly liveEntry: number;
-  /** Sorted by host offset; the first entry is at 0 and covers the prologue. Code behind the last one's instruction is exits only. */
-  readonly side: readonly SideEntry[];
-  readonly links: readonly Link[];
+  /**
+   * Side entries (`sideOf`), sorted by host offset; the first is at 0 and covers the prologue. Code behind the last one's instruction is exits
+   * only.
+   */
+  readonly side: Int32Array;
+  /** Links (`linksOf`). */
+  readonly links: Int32Array;
   readonly interpreted: Interpreted | undefined;
   /** The first instruction is left to the interpreter: entering the fragment does nothing else. */
   readonly interpretsFirst: boolean;
+}
+
+export function sideOf({ side }: Fragment): SideEntry[] {
+  const entries: SideEntry[] = [];
+  for (let at = 0; at < side.length; at += SIDE_WORDS)
+    entries.push({ hostOffset: side[at], guestEip: side[at + 1], espDelta: side[at + 2] });
+  return entries;
+}
+
+export function linksOf({ links }: Fragment): Link[] {
+  const list: Link[] = [];
+  for (let at = 0; at < links.length; at += LINK_WORDS)
+    list.push({ hostOffset: links[at], kind: links[at + 1], targetEip: links[at + 2], missOffset: links[at + 3] });
+  return list;
 }

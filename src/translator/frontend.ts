@@ -31,6 +31,8 @@ const CROSSES = new Error('the instruction crosses into the next page');
 /** The bytes of one instruction, up to the end of the page, or of the next page where that is given. */
 class PageSource implements ByteSource {
   offset = 0;
+  /** Bytes that have been looked at, from the first one on. */
+  read = 0;
   nextPage: ByteSource | undefined;
 
   constructor(
@@ -40,7 +42,10 @@ class PageSource implements ByteSource {
 
   byte(index: number): number {
     const at = this.offset + index;
-    if (at < this._size) return this._source.byte(at);
+    if (at < this._size) {
+      if (at >= this.read) this.read = at + 1;
+      return this._source.byte(at);
+    }
     if (this.nextPage === undefined) throw CROSSES;
     return this.nextPage.byte(at - this._size);
   }
@@ -62,6 +67,7 @@ interface Scan {
   /** The first instruction crosses into the next page, and there is no other. */
   readonly crosses: boolean;
   readonly end: number;
+  readonly bytesRead: number;
 }
 
 /** @returns the instruction; `CROSSES`; or undefined where decoding it is a fault, which the interpreter will meet */
@@ -95,14 +101,15 @@ function scan(request: TranslationRequest): Scan | undefined {
   const limit = Math.min(request.maxInstructions, MAX_INSTRUCTIONS);
   const items: Item[] = [];
   const traps = request.trapsSensitive && request.cpl === 0;
-  const open = { items, interpreted: undefined, closed: false, crosses: false } as const;
   let crosses = false;
+  const scanned = (end: number, closed: boolean, interpreted?: Interpreted): Scan =>
+    checkShadow({ items, interpreted, closed, crosses, end, bytesRead: source.read }, traps);
   let eip = request.eip | 0;
   let sideExits = 0;
   for (;;) {
     let decoded = decodeAt(source);
     if (decoded === CROSSES) {
-      if (items.length !== 0) return checkShadow({ ...open, end: eip }, traps);
+      if (items.length !== 0) return scanned(eip, false);
       source.nextPage = request.nextPage();
       if (source.nextPage === undefined) return undefined;
       crosses = true;
@@ -112,12 +119,11 @@ function scan(request: TranslationRequest): Scan | undefined {
     const next = (eip + (instruction?.length ?? 0)) | 0;
     const emit = instruction && planOf(instruction, request, next);
     if (instruction === undefined || emit === undefined) {
-      const interpreted = {
+      return scanned(next, false, {
         guestEip: eip,
         mnemonic: instruction?.form.mnemonic ?? '(too long)',
         traps: traps && instruction !== undefined && isSensitive(instruction),
-      };
-      return checkShadow({ ...open, interpreted, crosses, end: next }, traps);
+      });
     }
     items.push({ eip, next, instruction, emit });
     source.offset += instruction.length;
@@ -126,7 +132,7 @@ function scan(request: TranslationRequest): Scan | undefined {
     if (flow === Flow.Conditional) sideExits++;
     const closed = flow === Flow.Direct || flow === Flow.Indirect;
     const full = items.length >= limit || sideExits >= MAX_SIDE_EXITS || source.offset >= request.bytesLeftInPage;
-    if (closed || full) return checkShadow({ ...open, closed, crosses, end: next }, traps);
+    if (closed || full) return scanned(next, closed);
   }
 }
 
@@ -248,15 +254,16 @@ export function translate(request: TranslationRequest): Fragment | undefined {
   else if (!closed) emitter.transfer(end);
   emitter.finish();
   return {
-    code: assembler.take(),
+    code: assembler.code(),
     guestStart: request.eip | 0,
     guestEnd: end,
+    bytesRead: scanned.bytesRead,
     instructions: items.length,
     usesFpu: fpu,
     usesXmm: fpu && items.some(({ instruction }) => usesXmm(instruction.form)),
     liveEntry,
-    side: emitter.side,
-    links: emitter.links,
+    side: new Int32Array(emitter.side),
+    links: new Int32Array(emitter.links),
     interpreted,
     crosses: scanned.crosses,
     interpretsFirst: items.length === 0,

@@ -9,13 +9,10 @@
  *
  * Read before: `fragment.ts`. Read after: `codeCache.ts`.
  */
-import type { SideEntry } from './fragment.js';
+import { SIDE_WORDS as WORDS } from './fragment.js';
 
 /** Entries between two drops of everything: more than a kernel and its programs have in use, at 12 bytes each. */
 export const MAX_SIDE_ENTRIES = 1 << 20;
-
-/** Words of an entry. */
-const WORDS = 3;
 
 /** Words of the table; memory is used as far as it is filled. */
 export const SIDE_TABLE_WORDS = 1 + WORDS * MAX_SIDE_ENTRIES;
@@ -29,16 +26,16 @@ export class SideTable {
     return this._words[0] + count <= MAX_SIDE_ENTRIES;
   }
 
-  /** Adds the entries of a fragment that begins at `offset`, which is behind all that are in the table. */
-  add(offset: number, side: readonly SideEntry[]): void {
+  /** Adds the entries of a fragment (`Fragment.side`) that begins at `offset`, which is behind all that are in the table. */
+  add(offset: number, side: Int32Array): void {
     const words = this._words;
     let at = 1 + WORDS * words[0];
-    for (const { hostOffset, guestEip, espDelta } of side) {
-      words[at++] = offset + hostOffset;
-      words[at++] = guestEip;
-      words[at++] = espDelta;
+    for (let index = 0; index < side.length; index += WORDS) {
+      words[at++] = offset + side[index];
+      words[at++] = side[index + 1];
+      words[at++] = side[index + 2];
     }
-    words[0] += side.length;
+    words[0] += side.length / WORDS;
   }
 
   clear(): void {

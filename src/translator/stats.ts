@@ -2,6 +2,8 @@
 
 export interface TranslatorStatistics {
   readonly fragments: number;
+  /** Of these, those that an earlier run had made, or this one before they were dropped. */
+  readonly fragmentsKept: number;
   /** Guest instructions translated, and the bytes of host code they became. */
   readonly instructions: number;
   readonly hostBytes: number;

@@ -3,7 +3,7 @@
  * lead to. Read before: `../../src/translator/frontend.ts`. Read after: `emit.test.ts`.
  */
 import { Decoder, DecoderOptions, Formatter, FormatterSyntax } from 'iced-x86';
-import { LinkKind, type Fragment, type TranslationRequest } from '../../src/translator/fragment.js';
+import { LinkKind, linksOf, sideOf, type Fragment, type TranslationRequest } from '../../src/translator/fragment.js';
 import { translate } from '../../src/translator/frontend.js';
 import { Word } from '../../src/vcpu/layout.js';
 
@@ -67,7 +67,7 @@ export function disassemble(fragment: Fragment, exits = true): string[] {
   const lines: string[] = [];
   const firstExit = Math.min(
     fragment.code.length,
-    ...fragment.links.map(({ kind, missOffset }) => (kind === LinkKind.Chain ? missOffset : fragment.code.length)),
+    ...linksOf(fragment).map(({ kind, missOffset }) => (kind === LinkKind.Chain ? missOffset : fragment.code.length)),
   );
   while (decoder.canDecode) {
     const start = decoder.position;
@@ -75,7 +75,7 @@ export function disassemble(fragment: Fragment, exits = true): string[] {
     const instruction = decoder.decode();
     if (instruction.isInvalid) throw new Error(`invalid host code at ${start}`);
     const end = decoder.position;
-    const link = fragment.links.find(({ hostOffset }) => hostOffset >= start && hostOffset < end);
+    const link = linksOf(fragment).find(({ hostOffset }) => hostOffset >= start && hostOffset < end);
     const base = formatter.format(instruction);
     instruction.free();
     const stub = link && stubNames[link.kind];
@@ -103,6 +103,6 @@ export function translated(code: readonly number[], changes: Partial<Translation
 }
 
 /** The side entries: host offset, and guest offset from `START`. */
-export function sides({ side }: Fragment): (readonly [host: number, guest: number])[] {
-  return side.map(({ hostOffset, guestEip }) => [hostOffset, guestEip - START]);
+export function sides(fragment: Fragment): (readonly [host: number, guest: number])[] {
+  return sideOf(fragment).map(({ hostOffset, guestEip }) => [hostOffset, guestEip - START]);
 }

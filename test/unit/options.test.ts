@@ -100,6 +100,7 @@ describe('options', () => {
         ...[
           'engine',
           'pageFaults',
+          'translations',
           'perfMap',
           'dumpFragments',
           'interrupts',

@@ -12,7 +12,7 @@ import {
   type Operand,
 } from '../../x86/instruction.js';
 import { Asm64, Condition, Host, segmentWord, type Address } from '../asm64.js';
-import { LinkKind, mayCross, type Link, type SideEntry, type TranslationRequest } from '../fragment.js';
+import { LinkKind, mayCross, SIDE_WORDS, type TranslationRequest } from '../fragment.js';
 
 /** Emits one guest instruction; `eip`, `next` and `flagsDead` of the emitter are set. */
 export type Emit = (emitter: Emitter, instruction: Instruction) => void;
@@ -65,8 +65,9 @@ const absolute: Address = { base: Host.None, index: Host.None, scale: 0, displac
 export class Emitter {
   readonly asm: Asm64;
   readonly request: TranslationRequest;
-  readonly side: SideEntry[] = [];
-  readonly links: Link[] = [];
+  /** As in `Fragment`. */
+  readonly side: number[] = [];
+  readonly links: number[] = [];
   /** The guest instruction being emitted, and the one behind it. */
   eip = 0;
   next = 0;
@@ -96,10 +97,15 @@ export class Emitter {
 
   /** Begins a side entry of the current instruction. */
   mark(): void {
-    const last = this.side[this.side.length - 1];
+    const { side, asm } = this;
+    const last = side.length - SIDE_WORDS;
     // an instruction without code leaves its place to the next one
-    if (last?.hostOffset === this.asm.position) this.side.pop();
-    this.side.push({ hostOffset: this.asm.position, guestEip: this.eip, espDelta: this._pending });
+    if (last >= 0 && side[last] === asm.position) {
+      side[last + 1] = this.eip;
+      side[last + 2] = this._pending;
+    } else {
+      side.push(asm.position, this.eip, this._pending);
+    }
   }
 
   /** Has `emit` called behind the fragment's end, for code that is seldom run. */
@@ -198,7 +204,7 @@ export class Emitter {
   }
 
   private _stub(kind: LinkKind): void {
-    this.links.push({ hostOffset: this.asm.jump(), kind, targetEip: 0, missOffset: 0 });
+    this.links.push(this.asm.jump(), kind, 0, 0);
   }
 
   /** Jumps to the guest code whose EIP is in r8d, through the window's jump table. */
@@ -252,7 +258,7 @@ export class Emitter {
       const missOffset = this.asm.position;
       for (const place of places) {
         this.asm.bind(place);
-        this.links.push({ hostOffset: place, kind: LinkKind.Chain, targetEip, missOffset });
+        this.links.push(place, LinkKind.Chain, targetEip, missOffset);
       }
       this.leave(LinkKind.Miss, targetEip);
     });
