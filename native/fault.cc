@@ -97,7 +97,7 @@ void faultHandler(int signo, siginfo_t *info, void *raw) {
   const bool hasAddress = signo == SIGSEGV && (info->si_code == SEGV_MAPERR || info->si_code == SEGV_ACCERR);
   const auto base = reinterpret_cast<std::uint64_t>(translator->windows[translator->current].base);
   if (hasAddress && gsIsLost(reinterpret_cast<std::uint64_t>(info->si_addr))) {
-    gsSet(base, &translator->gsBase);
+    gsSet(base);
     addOwn64(translator->state, word::WindowsLost, 1);
     errno = savedErrno;
     return;

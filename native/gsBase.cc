@@ -34,6 +34,12 @@ constexpr unsigned long kHwcap2Fsgsbase = 2;
 /* Host address of the region, 0 before gsWay() needs it. Never given back: threads may have it as their base at any time. */
 std::uint64_t lost = 0;
 
+/*
+ * What gsSet() has made the base of this thread: its own, as several translators may run on one thread. In the thread's initial block
+ * (`initial-exec`), as other places are allocated when they are first used.
+ */
+thread_local std::uint64_t present __attribute__((tls_model("initial-exec"))) = 0;
+
 /* What gsWay() has found, once gsOpen() has asked. */
 std::atomic<GsWay> way{GsWay::SystemCall};
 
@@ -106,12 +112,15 @@ int gsOpen() {
   return way == GsWay::Unannounced ? tellKernel(lost) : 0;
 }
 
-void gsClose() { tellKernel(0); }
+void gsClose() {
+  present = 0;
+  tellKernel(0);
+}
 
-void gsSet(std::uint64_t base, std::uint64_t *present) {
+void gsSet(std::uint64_t base) {
   /* Unannounced, it may have been lost since. */
-  if (base == *present && way.load(std::memory_order_relaxed) != GsWay::Unannounced) return;
-  *present = base;
+  if (base == present && way.load(std::memory_order_relaxed) != GsWay::Unannounced) return;
+  present = base;
   if (way.load(std::memory_order_relaxed) == GsWay::SystemCall) {
     tellKernel(base);
   } else {

@@ -26,10 +26,10 @@ int gsOpen();
 void gsClose();
 
 /*
- * Makes `base` the GS base of the calling thread; `present` is what it was set to before, for who has called gsOpen() since 0. Async-signal-safe:
- * an instruction or a system call, and variables that only this thread uses.
+ * Makes `base` the GS base of the calling thread, which has called gsOpen(). Async-signal-safe: an instruction or a system call, and a variable of
+ * the thread's that needs no memory at its first use.
  */
-void gsSet(std::uint64_t base, std::uint64_t *present);
+void gsSet(std::uint64_t base);
 
 /* Whether an access faulted only because the kernel has replaced the base since gsSet(). Async-signal-safe: it compares. */
 bool gsIsLost(std::uint64_t address);

@@ -154,7 +154,6 @@ int translatorOpen(Memory *ram, Memory *stateMemory, Memory *code, const std::ui
   translator.direct = direct;
   translator.side = side;
   translator.current = 0;
-  translator.gsBase = 0;
   translator.mappings = kMaxWindows;
   const std::uint32_t limit = mappingLimit();
   translator.maxMappings = maxMappings != 0 && maxMappings < limit ? maxMappings : limit;
@@ -200,7 +199,7 @@ void translatorEnter(Translator &translator) {
     windowInstall(translator, window, static_cast<std::uint32_t>(*word32(translator.state, word::NextEip)), install, next, entry);
   }
   for (;;) {
-    gsSet(reinterpret_cast<std::uint64_t>(translator.windows[translator.current].base), &translator.gsBase);
+    gsSet(reinterpret_cast<std::uint64_t>(translator.windows[translator.current].base));
     bringSegments(translator.state);
     romulusEnter(translator.state);
     if (!answer(translator) || !goOn(translator)) return;

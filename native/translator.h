@@ -121,8 +121,6 @@ struct Translator {
   pid_t tid = 0;
   sigset_t formerMask{};
   unsigned current = 0;
-  /* The GS base, as gsSet() keeps it. */
-  std::uint64_t gsBase = 0;
   /* Address space of the current window, see windowSpace(). */
   std::uint32_t space = 0;
   /* The window of the same address space at the other privilege, when it is fit for use; else -1. */

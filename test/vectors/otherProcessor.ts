@@ -12,7 +12,7 @@ import { modeOf } from './state.js';
 /** Rows whose results are open: approximations, and transcendental functions to their last bit. */
 const APPROXIMATE = /^(RCP|RSQRT|F2XM1|FYL2X|FPTAN|FPATAN|FSIN|FCOS)/;
 
-const ARITHMETIC = Flag.CF | Flag.PF | Flag.AF | Flag.ZF | Flag.SF | Flag.OF;
+export const ARITHMETIC = Flag.CF | Flag.PF | Flag.AF | Flag.ZF | Flag.SF | Flag.OF;
 
 /** The instructions of a case, one behind the other. */
 function instructionsOf({ test }: Recorded): Map<number, Instruction> {
@@ -31,15 +31,15 @@ function instructionsOf({ test }: Recorded): Map<number, Instruction> {
  * which it stores nothing; one has made x87 registers MMX registers by then, another has not; and of ten bytes one may store what
  * lies in the page that is there.
  */
-function isFpuStore({ form, operands }: Instruction): boolean {
+export function isFpuStore({ form, operands }: Instruction): boolean {
   const isMmx = operands.some(({ kind }) => kind === OperandKind.Mmx);
   return (
     ((form.attributes & Attribute.Fpu) !== 0 || isMmx) && operands.length > 0 && operands[0].kind === OperandKind.Memory
   );
 }
 
-/** Whether a repeated comparison that faults shows the flags of its last round or those from before it. */
-const isRepeatedComparison = ({ form, prefixes }: Instruction): boolean =>
+/** One that faults may show the flags of its last round, or those from before it. */
+export const isRepeatedComparison = ({ form, prefixes }: Instruction): boolean =>
   /^(CMPS|SCAS)$/.test(form.mnemonic) && (prefixes & (Prefix.Rep | Prefix.Repne)) !== 0;
 
 /** @returns what another processor than the recorded one is not held to; undefined when the case says nothing about it */
