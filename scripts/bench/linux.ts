@@ -122,8 +122,8 @@ const guest = { kernel: values.kernel ?? (await debianKernel(cache, folder, task
 const vmi = values.vmiKernel ?? (values.vmi === true ? await ownVmiKernel() : undefined);
 const systems = [
   native(),
-  romulus('Romulus', guest),
-  vmi === undefined ? undefined : romulus('Romulus, VMI', { kernel: vmi, initrd }),
+  romulus('Romulus', guest, folder),
+  vmi === undefined ? undefined : romulus('Romulus, VMI', { kernel: vmi, initrd }, folder),
   qemu(guest),
   values.v86 === undefined ? undefined : v86(guest, values.v86),
   uml(initrd64, folder),

@@ -10,15 +10,15 @@ import type { Readable } from 'node:stream';
 
 const running = new Set<number>();
 
-function kill(group: number): void {
+function kill(group: number, signal: NodeJS.Signals = 'SIGKILL'): void {
   try {
-    process.kill(-group, 'SIGKILL');
+    process.kill(-group, signal);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }
 
-process.on('exit', () => running.forEach(kill));
+process.on('exit', () => running.forEach((group) => kill(group)));
 // Groups of their own do not get what the terminal sends to this one.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(signal, () => process.exit(128 + constants.signals[signal]));
@@ -63,9 +63,9 @@ export class ProcessGroup {
     });
   }
 
-  /** Ends all of it. */
-  end(): void {
-    if (this.child.pid !== undefined && running.has(this.child.pid)) kill(this.child.pid);
+  /** Ends all of it. @param signal one that asks leaves it the rest of its time to end as it likes */
+  end(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): void {
+    if (this.child.pid !== undefined && running.has(this.child.pid)) kill(this.child.pid, signal);
   }
 
   /**

@@ -4,6 +4,9 @@
  * Read after: `compute.ts`, `kernel.ts`.
  */
 import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { nativePrograms } from '../nativePrograms.js';
 
@@ -64,8 +67,12 @@ const script = (commands: readonly string[]): string => `quiet run="${commands.j
 export const native = (parameters: string): Promise<Output> =>
   run(`${nativePrograms().folder}linux`, parameters.split(' '));
 
+/** For the translations of these benches, which find those of their earlier rounds as users find those of their earlier boots. */
+const translations = mkdtempSync(join(tmpdir(), 'romulus-bench-'));
+process.on('exit', () => rmSync(translations, { recursive: true, force: true }));
+
 function romulus(engine: 'translator' | 'interpreter', ...options: string[]): GuestSystem {
-  const common = ['-m', `${MEMORY_MIB}M`, '--engine', engine, '--stats', ...options];
+  const common = ['-m', `${MEMORY_MIB}M`, '--engine', engine, '--stats', '--translations', translations, ...options];
   const boot = (...parameters: string[]): Promise<Output> =>
     run(process.execPath, [ROMULUS, 'run', ...common, ...parameters]);
   return {
@@ -74,6 +81,9 @@ function romulus(engine: 'translator' | 'interpreter', ...options: string[]): Gu
     bare: (parameters) => boot('--kernel', KERNEL, '--append', parameters),
   };
 }
+
+/** The translator as at its first boot of a kernel. */
+export const coldTranslator = (): GuestSystem => romulus('translator', '--translations', 'off');
 
 /** The translator with one of the ways that page faults can take to the guest's handler. */
 export const faultWay = (way: 'reflect' | 'exit'): GuestSystem => romulus('translator', '--page-faults', way);
