@@ -17,6 +17,7 @@ import type { Machine, MachineOptions } from '../machine/machine.js';
 import { defaultCacheFolder } from '../linux/cache.js';
 import { kernelWarnings } from '../linux/kernelConfig.js';
 import { remus } from '../machine/remus.js';
+import { startVcpuThread } from '../machine/vcpuThread.js';
 import type { RunOptions } from './options.js';
 import { DEFAULT_PROFILE_HZ, prepareProfile, writeProfile } from './profile.js';
 import { statusOfSignal, watchSignals } from './signals.js';
@@ -80,6 +81,18 @@ function onTerminal(machine: Machine, owner: TerminalOwner): FrontEnd {
   };
 }
 
+/** The machine's thread loads its code while this one loads the machine. */
+async function makeMachine(options: MachineOptions): Promise<Machine> {
+  const thread = startVcpuThread();
+  try {
+    const { Machine } = await import('../machine/machine.js');
+    return new Machine(options, thread);
+  } catch (error) {
+    await thread.terminate();
+    throw error;
+  }
+}
+
 /**
  * Runs a machine.
  *
@@ -94,8 +107,7 @@ export async function run(options: RunOptions, makeFrontEnd: MakeFrontEnd = onTe
   const profileFiles =
     options.profile === undefined ? undefined : prepareProfile(options.profile, kernelName, options.symbols);
   if (profileFiles?.warning !== undefined) say(profileFiles.warning);
-  const { Machine } = await import('../machine/machine.js');
-  const machine = new Machine(machineOptions);
+  const machine = await makeMachine(machineOptions);
   machine.on('warning', say);
   if (debugOutput !== undefined) machine.on('debug', (bytes) => debugOutput.write(bytes));
   if (debugOutput !== undefined && debugOutput !== process.stdout)

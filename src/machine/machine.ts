@@ -13,7 +13,7 @@ import { EventEmitter } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { basename } from 'node:path';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { ConfigError, HostError, RomulusError } from '../errors.js';
 import { loadNative, type Native } from '../native.js';
 import { routableSignal } from '../hostSignals.js';
@@ -53,6 +53,7 @@ import {
 import { attach, closeRegion, openRegion, type View } from './regions.js';
 import type { TranslatorStatistics } from '../translator/stats.js';
 import { readStatistics, type Statistics } from './statistics.js';
+import { sendSetup, startVcpuThread } from './vcpuThread.js';
 import { describeRegisters } from './report.js';
 
 /** A file by path, or already in memory. */
@@ -180,8 +181,14 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
   private _isStopAsked = false;
   private _isOver = false;
 
-  /** @throws ConfigError for options out of range; nothing is opened before `start`. */
-  constructor(options: MachineOptions) {
+  /**
+   * @param _thread of `startVcpuThread`, where the caller has started it ahead; it is the machine's from then on
+   * @throws ConfigError for options out of range; nothing is opened before `start`.
+   */
+  constructor(
+    options: MachineOptions,
+    private readonly _thread?: Worker,
+  ) {
     super();
     checkMachineOptions(options);
     this._memoryBytes = options.memoryBytes ?? DEFAULT_MEMORY_BYTES;
@@ -304,16 +311,8 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
 
   /** Starts the vCPU thread. The promise settles when it runs the guest, or will not. */
   private _launch(setup: WorkerSetup): Promise<void> {
-    const worker = new Worker(new URL('./worker.js', import.meta.url), {
-      workerData: setup,
-      transferList: [setup.kernel, ...setup.modules]
-        .filter(({ isOurs }) => isOurs)
-        .map(({ bytes }) => bytes.buffer as ArrayBuffer),
-      name: 'romulus-vcpu',
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB },
-      // That option is for the text that a program is given with -e, and a thread, which has a file, refuses it.
-      ...(process.execArgv.some((word) => word.startsWith('--input-type')) && { execArgv: [] }),
-    });
+    const worker = this._thread ?? startVcpuThread();
+    sendSetup(worker, setup);
     this._worker = worker;
     const started = new Promise<void>((resolve, reject) => {
       let ended: Ended | undefined;
@@ -570,6 +569,7 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
   private _finish(ended: Ended): void {
     if (this._isOver) return;
     this._isOver = true;
+    if (!this._worker) void this._thread?.terminate();
     log.machine('ended: %s, status %d', ended.message, ended.status);
     for (const id of this._routed.values()) this._native?.signalUnroute(id);
     for (const [signal, listener] of this._listeners) process.off(signal, listener);
@@ -587,12 +587,6 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
     if (this._isRunning) this.emit('ended', ended);
   }
 }
-
-/**
- * Room for new objects of the vCPU thread, which V8 would let grow to 48 MiB and keep. What it makes and keeps, fragments and decoded
- * instructions, is a few MiB in all.
- */
-const YOUNG_GENERATION_MIB = 12;
 
 async function readNamed(file: FileOption, what: string): Promise<SentFile> {
   if (typeof file !== 'string') return { name: file.name, bytes: file.bytes, isOurs: false };

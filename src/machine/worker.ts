@@ -4,7 +4,7 @@
  * through the attention word, and it answers with messages.
  */
 import { writeSync } from 'node:fs';
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { loadBios } from '../boot/bios.js';
 import { loadKernel } from '../boot/index.js';
 import { GuestKilled, HostError, RomulusError } from '../errors.js';
@@ -161,7 +161,7 @@ function noFragments(why: string): HostError {
   );
 }
 
-/** Frees the bytes of files that are in guest memory now; `workerData` would keep them as long as the thread lives. */
+/** Frees the bytes of files that are in guest memory now, as their setup lives as long as the thread. */
 function giveBack(files: readonly NamedFile[]): void {
   const buffers = new Set(files.map(({ bytes }) => bytes.buffer));
   structuredClone(undefined, { transfer: [...buffers].filter((buffer) => buffer instanceof ArrayBuffer) });
@@ -209,8 +209,12 @@ function runToEnd(board: Board): void {
   }
 }
 
-const setup = workerData as WorkerSetup;
-const disassemble = setup.fragments?.dumpFile === undefined ? undefined : await hostDisassembler();
-if (setup.fragments?.dumpFile !== undefined && disassemble === undefined)
-  writeSync(2, 'romulus: iced-x86 is not installed, so --dump-fragments shows host code as bytes\n');
-main(setup, disassemble);
+async function begin(setup: WorkerSetup): Promise<void> {
+  const disassemble = setup.fragments?.dumpFile === undefined ? undefined : await hostDisassembler();
+  if (setup.fragments?.dumpFile !== undefined && disassemble === undefined)
+    writeSync(2, 'romulus: iced-x86 is not installed, so --dump-fragments shows host code as bytes\n');
+  main(setup, disassemble);
+}
+
+// The thread ends when nobody waits for messages any more.
+parentPort!.once('message', (setup: WorkerSetup) => void begin(setup));
