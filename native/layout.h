@@ -138,6 +138,7 @@ namespace romulus {
 /* Size of one state block in bytes. */
 constexpr std::size_t kStateBytes = 4096;
 constexpr std::uint32_t kFlushedPages = 16;
+constexpr std::uint64_t kAway = 0x40000000ull << 32;
 
 /* Byte offsets into the state block. */
 namespace word {

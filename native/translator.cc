@@ -66,8 +66,6 @@ void keepForeignSignalsAway(sigset_t *former) {
 /* Present data, writable, expand-up (SDM 3A, "Segment Descriptors"), to be compared with bits 8 to 15 of the descriptor. */
 constexpr std::uint32_t kReachableMask = 0x9e;
 constexpr std::uint32_t kReachable = 0x92;
-/* Makes any address of the process one that is not canonical. */
-constexpr std::uint64_t kAway = 1ull << 62;
 
 /* Whether translated code can reach memory through FS and GS: it adds their bases itself, but knows no limits and no rights. */
 void bringSegments(void *state) {

@@ -64,6 +64,7 @@ export function layoutHeader(): string {
     '/* Size of one state block in bytes. */',
     `constexpr std::size_t kStateBytes = ${layout.STATE_BYTES};`,
     `constexpr std::uint32_t kFlushedPages = ${layout.FLUSHED_PAGES};`,
+    `constexpr std::uint64_t kAway = 0x${layout.AWAY_HIGH.toString(16)}ull << 32;`,
     '',
     ...section(
       'Byte offsets into the state block.',

@@ -267,6 +267,9 @@ export const enum KnownWord {
 /** Addresses that native code keeps for TypeScript's TLB (`Word.FlushedPages`) before it asks to be relieved of them. */
 export const FLUSHED_PAGES = 16;
 
+/** Upper half of `Word.FsAway` and `Word.GsAway` where translated code is to be kept away: it makes an address one that no access can have. */
+export const AWAY_HIGH = 1 << 30;
+
 /** How the guest's IF reaches the host (`Word.Strategy`). */
 export const enum Strategy {
   VirtualMask = 0,

@@ -6,7 +6,7 @@
  * (SDM 2, MOV, POP; SDM 3A, "Segment Descriptors")
  * Read before: `stack.ts`. Read after: `string.ts`.
  */
-import { KnownWord, SegmentWord, Word } from '../../vcpu/layout.js';
+import { AWAY_HIGH, KnownWord, SegmentWord, Word } from '../../vcpu/layout.js';
 import { OperandKind, Segment } from '../../x86/instruction.js';
 import { Condition, Host, segmentWord } from '../asm64.js';
 import { LinkKind } from '../fragment.js';
@@ -21,8 +21,6 @@ const DPL_SHIFT = 13;
 /** Selector: index and table, table alone. */
 const NOT_NULL = 0xfffc;
 const TABLE = 4;
-/** Upper half of the 64 bits that make an address one that no access can have (`kAway` of native/translator.cc). */
-const AWAY_HIGH = 1 << 30;
 /** Access rights as `SegmentWord.Access` has them, of bits 32 to 63 shifted down by 8. */
 const ACCESS = 0xf0ff;
 
