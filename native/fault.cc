@@ -22,6 +22,8 @@
 #include "state.h"
 #include "translator.h"
 
+extern "C" const unsigned char romulusEnterLast[];
+
 namespace romulus {
 namespace {
 
@@ -75,7 +77,7 @@ void leave(Translator &translator, ucontext_t *context, std::int32_t reason) {
  */
 void profilerHandler(int signo, siginfo_t *info, void *raw) {
   const auto rip = static_cast<std::uint64_t>(static_cast<ucontext_t *>(raw)->uc_mcontext.gregs[REG_RIP]);
-  if (findTranslator(rip, 0) == nullptr) chain(signo, info, raw);
+  if (findTranslator(rip, 0) == nullptr && rip != reinterpret_cast<std::uint64_t>(romulusEnterLast)) chain(signo, info, raw);
 }
 
 /* See the top of this file for why it is safe. */

@@ -39,6 +39,8 @@ std::uint64_t lost = 0;
  * (`initial-exec`), as other places are allocated when they are first used.
  */
 thread_local std::uint64_t present __attribute__((tls_model("initial-exec"))) = 0;
+/* Translators that this thread has open: the base is theirs until the last one is closed. */
+thread_local unsigned opens = 0;
 
 /* What gsWay() has found, once gsOpen() has asked. */
 std::atomic<GsWay> way{GsWay::SystemCall};
@@ -108,11 +110,13 @@ GsWay gsWay() {
 }
 
 int gsOpen() {
+  if (opens++ != 0) return 0;
   way = gsWay();
   return way == GsWay::Unannounced ? tellKernel(lost) : 0;
 }
 
 void gsClose() {
+  if (--opens != 0) return;
   present = 0;
   tellKernel(0);
 }

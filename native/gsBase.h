@@ -21,7 +21,7 @@ enum class GsWay {
 /* Tries it out on the first call; takes a millisecond then. */
 GsWay gsWay();
 
-/* Prepares the calling thread for gsSet(), or puts it back. Returns 0 or a negative errno. */
+/* Prepares the calling thread for gsSet(), or puts it back, once for each translator. Returns 0 or a negative errno. */
 int gsOpen();
 void gsClose();
 

@@ -19,6 +19,8 @@
 /* void romulusEnter(void *state): runs at Word.XlateEntry until an exit. */
     .globl romulusEnter
     .hidden romulusEnter
+    .globl romulusEnterLast
+    .hidden romulusEnterLast
     .type romulusEnter, @function
     .p2align 4
 romulusEnter:
@@ -59,6 +61,8 @@ romulusEnter:
     mov esi, [r15 + WORD_Esi]
     mov edi, [r15 + WORD_Edi]
     mov esp, [r15 + WORD_Esp]
+/* RSP is the guest's from here on, though this is not the code buffer yet: see profilerHandler() in fault.cc. */
+romulusEnterLast:
     jmp r9
     .size romulusEnter, . - romulusEnter
 

@@ -140,7 +140,11 @@ int translatorOpen(Memory *ram, Memory *stateMemory, Memory *code, const std::ui
   if (error == 0) error = gsOpen();
   if (error != 0) return error;
   void *host = mapExecutable(*code);
-  if (host == MAP_FAILED) return -errno;
+  if (host == MAP_FAILED) {
+    error = errno;
+    gsClose();
+    return -error;
+  }
 
   Translator &translator = translators[slot];
   translator.ram = ram;

@@ -5,7 +5,7 @@
  * `signals.ts`. Read after: `../machine/machine.ts`.
  */
 import { createWriteStream } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, isAbsolute, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { HostError } from '../errors.js';
 import { enableLog } from '../log.js';
@@ -17,7 +17,7 @@ import type { Machine, MachineOptions } from '../machine/machine.js';
 import { defaultCacheFolder } from '../linux/cache.js';
 import { kernelWarnings } from '../linux/kernelConfig.js';
 import { remus } from '../machine/remus.js';
-import { startVcpuThread } from '../machine/vcpuThread.js';
+import { VcpuThread } from '../machine/vcpuThread.js';
 import type { RunOptions } from './options.js';
 import { DEFAULT_PROFILE_HZ, prepareProfile, writeProfile } from './profile.js';
 import { statusOfSignal, watchSignals } from './signals.js';
@@ -83,7 +83,7 @@ function onTerminal(machine: Machine, owner: TerminalOwner): FrontEnd {
 
 /** The machine's thread loads its code while this one loads the machine. */
 async function makeMachine(options: MachineOptions): Promise<Machine> {
-  const thread = startVcpuThread();
+  const thread = new VcpuThread();
   try {
     const { Machine } = await import('../machine/machine.js');
     return new Machine(options, thread);
@@ -107,7 +107,7 @@ export async function run(options: RunOptions, makeFrontEnd: MakeFrontEnd = onTe
   const profileFiles =
     options.profile === undefined ? undefined : prepareProfile(options.profile, kernelName, options.symbols);
   if (profileFiles?.warning !== undefined) say(profileFiles.warning);
-  const machine = await makeMachine(machineOptions);
+  await using machine = await makeMachine(machineOptions);
   machine.on('warning', say);
   if (debugOutput !== undefined) machine.on('debug', (bytes) => debugOutput.write(bytes));
   if (debugOutput !== undefined && debugOutput !== process.stdout)
@@ -173,10 +173,20 @@ export async function run(options: RunOptions, makeFrontEnd: MakeFrontEnd = onTe
   }
 }
 
-const defaultTranslations = (): string => join(defaultCacheFolder(), 'translations');
+/** Where translations are kept; undefined: nowhere, as was asked for or as this user has no home. */
+function translationFolder(asked: string | undefined): string | undefined {
+  if (asked !== undefined) return asked === 'off' ? undefined : asked;
+  try {
+    const cache = defaultCacheFolder();
+    return isAbsolute(cache) ? join(cache, 'translations') : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 function toMachineOptions(options: RunOptions): MachineOptions {
   const { kernel, bios, initrd, append, memoryBytes, signals, rom, native, interrupts, maskSignals, engine } = options;
+  const translations = translationFolder(options.translations);
   const defined = {
     ...(append !== undefined && { append }),
     ...(memoryBytes !== undefined && { memoryBytes }),
@@ -189,7 +199,7 @@ function toMachineOptions(options: RunOptions): MachineOptions {
     ...(interrupts !== undefined && { interrupts }),
     ...(engine !== undefined && { engine }),
     ...(options.pageFaults !== undefined && { pageFaults: options.pageFaults }),
-    ...(options.translations !== 'off' && { translations: options.translations ?? defaultTranslations() }),
+    ...(translations !== undefined && { translations }),
     ...(options.perfMap !== undefined && { perfMap: options.perfMap }),
     ...(options.dumpFragments !== undefined && { dumpFragments: options.dumpFragments }),
     ...(maskSignals !== undefined && { maskSignals }),

@@ -2,14 +2,15 @@
  * The cache folder: where downloaded packages and what is made from them stay between runs.
  *
  * Whatever stands under its final name is whole: files and folders are made under `tmp/` and moved by one rename. What a killed
- * process left there is removed by the next one. Separate because every part of this layer stores things, and a full disk or a
+ * process left there is removed by the next one. (`translations/` is machine/translationFile.ts's own.) Separate because every part of this layer stores things, and a full disk or a
  * read-only home must be told in one way. Read after: `packages.ts`, `kernel.ts`.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { HostError } from '../errors.js';
+import { makeFolder } from '../folder.js';
 
 /** Folder for what is being made. */
 const TEMPORARY = 'tmp';
@@ -56,9 +57,9 @@ export class Cache {
     const target = this.path(name);
     const temporary = this.path(TEMPORARY, `${process.pid}-${this._made++}`);
     try {
-      await makeFolder(dirname(temporary));
+      makeFolder(dirname(temporary));
       await make(temporary);
-      await makeFolder(dirname(target));
+      makeFolder(dirname(target));
       await rename(temporary, target).catch((error: unknown) => {
         if (!TAKEN.includes(codeOf(error))) throw error;
       });
@@ -79,7 +80,7 @@ export class Cache {
   async scratch<T>(use: (folder: string) => Promise<T>): Promise<T> {
     const folder = this.path(TEMPORARY, `${process.pid}-${this._made++}`);
     try {
-      await makeFolder(folder);
+      makeFolder(folder);
       return await use(folder);
     } catch (error) {
       throw this.explain(error);
@@ -130,22 +131,6 @@ export class Cache {
       );
     return error;
   }
-}
-
-/**
- * Makes a folder and those above it. Not `mkdir` with `recursive`: where the file system has no room for new folders but says that the
- * one above is missing, as /proc does, Node tries for ever.
- */
-async function makeFolder(path: string): Promise<void> {
-  const make = (): Promise<void> =>
-    mkdir(path).catch((error: unknown) => {
-      if (codeOf(error) !== 'EEXIST') throw error;
-    });
-  await make().catch(async (error: unknown) => {
-    if (codeOf(error) !== 'ENOENT' || dirname(path) === path) throw error;
-    await makeFolder(dirname(path));
-    await make();
-  });
 }
 
 function isAlive(pid: number): boolean {

@@ -13,7 +13,6 @@ import { EventEmitter } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { basename } from 'node:path';
-import type { Worker } from 'node:worker_threads';
 import { ConfigError, HostError, RomulusError } from '../errors.js';
 import { loadNative, type Native } from '../native.js';
 import { routableSignal } from '../hostSignals.js';
@@ -53,7 +52,7 @@ import {
 import { attach, closeRegion, openRegion, type View } from './regions.js';
 import type { TranslatorStatistics } from '../translator/stats.js';
 import { readStatistics, type Statistics } from './statistics.js';
-import { sendSetup, startVcpuThread } from './vcpuThread.js';
+import { VcpuThread } from './vcpuThread.js';
 import { describeRegisters } from './report.js';
 
 /** A file by path, or already in memory. */
@@ -168,7 +167,8 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
   private _stateRegion: SharedRegion | undefined;
   private _state: View | undefined;
   private _words: Int32Array | undefined;
-  private _worker: Worker | undefined;
+  /** It has been given its work: it says when it is over. */
+  private _isLaunched = false;
   private _last: Statistics | undefined;
   private _profile: Profile | undefined;
   private _engine: EngineChoice | undefined;
@@ -182,12 +182,12 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
   private _isOver = false;
 
   /**
-   * @param _thread of `startVcpuThread`, where the caller has started it ahead; it is the machine's from then on
+   * @param _thread where the caller has started it ahead; it is the machine's from then on
    * @throws ConfigError for options out of range; nothing is opened before `start`.
    */
   constructor(
     options: MachineOptions,
-    private readonly _thread?: Worker,
+    private _thread?: VcpuThread,
   ) {
     super();
     checkMachineOptions(options);
@@ -309,24 +309,25 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
     };
   }
 
-  /** Starts the vCPU thread. The promise settles when it runs the guest, or will not. */
+  /** Gives the vCPU thread its work. The promise settles when it runs the guest, or will not. */
   private _launch(setup: WorkerSetup): Promise<void> {
-    const worker = this._thread ?? startVcpuThread();
-    sendSetup(worker, setup);
-    this._worker = worker;
+    const thread = (this._thread ??= new VcpuThread());
     const started = new Promise<void>((resolve, reject) => {
       let ended: Ended | undefined;
-      worker.on('message', (message: FromWorker) => {
-        switch (message.type) {
+      // V8 cannot end a thread while it is in translated code: at process.exit() the guest has to be asked to leave it.
+      const onProcessExit = (): void => this._attention(Attention.Stop);
+      process.once('exit', onProcessExit);
+      const message = (received: FromWorker): void => {
+        switch (received.type) {
           case 'running':
             this._isRunning = true;
-            this._engine = message.engine;
+            this._engine = received.engine;
             resolve();
             this.emit('running');
             break;
           case 'failed':
-            ended = notStarted(message.message);
-            reject(toError(message));
+            ended = notStarted(received.message);
+            reject(toError(received));
             break;
           case 'paused':
             this.emit('paused');
@@ -341,33 +342,38 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
             for (const channel of this._channels.values()) channel.inputDrained();
             break;
           case 'warning':
-            this.emit('warning', message.text);
+            this.emit('warning', received.text);
             break;
           case 'channelOpened':
-            this._channels.get(message.name)?.guestOpened(message.isOpen);
+            this._channels.get(received.name)?.guestOpened(received.isOpen);
             break;
           case 'ended':
-            ended = message.ended;
-            this._profile = message.profile;
-            this._translator = message.translator;
+            ended = received.ended;
+            this._profile = received.profile;
+            this._translator = received.translator;
             break;
         }
-      });
-      worker.on('error', (error: Error) => {
-        ended ??= crashed(error);
+      };
+      const error = (reason: Error): void => {
+        ended ??= crashed(reason);
         // After `running` this is the machine's end and no error of start(): nobody hears the rejection.
-        reject(new HostError('VCPU_THREAD', `the vCPU thread failed: ${error.message}`, { cause: error }));
-      });
-      // V8 cannot end a thread while it is in translated code: at process.exit() the guest has to be asked to leave it.
-      const onProcessExit = (): void => this._attention(Attention.Stop);
-      process.once('exit', onProcessExit);
-      worker.on('exit', () => {
+        reject(new HostError('VCPU_THREAD', `the vCPU thread failed: ${reason.message}`, { cause: reason }));
+      };
+      const exit = (): void => {
         process.off('exit', onProcessExit);
         reject(new HostError('VCPU_THREAD', 'the vCPU thread ended before the guest ran'));
         this._finish(
           ended ?? (this._isStopAsked ? FORCED : crashed(new Error('the vCPU thread ended without a word'))),
         );
-      });
+      };
+      try {
+        thread.begin(setup, { message, error, exit });
+        this._isLaunched = true;
+      } catch (reason) {
+        process.off('exit', onProcessExit);
+        const text = `the vCPU thread cannot be given its files: ${(reason as Error).message}`;
+        reject(new HostError('VCPU_THREAD', text, { cause: reason }));
+      }
     });
     // Whoever waits for it gets the rejection; start() may have failed for another reason by then.
     started.catch(() => undefined);
@@ -489,13 +495,12 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
 
   /** Ends the machine and waits until its thread, memory and signal routes are given back. Safe to call at any time, repeatedly. */
   async stop(): Promise<Ended> {
-    const worker = this._worker;
-    if (!worker) {
+    if (!this._isLaunched) {
       this._finish({ reason: ExitReason.Stopped, status: 0, message: 'stopped before it started', report: undefined });
     } else if (!this._isOver) {
       this._isStopAsked = true;
       this._attention(Attention.Stop);
-      const timer = setTimeout(() => void worker.terminate(), STOP_TIMEOUT_MS);
+      const timer = setTimeout(() => void this._thread?.terminate(), STOP_TIMEOUT_MS);
       await this.ended;
       clearTimeout(timer);
     }
@@ -549,7 +554,7 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
 
   /** Ends a machine whose start has failed. */
   private async _stopFailed(error: unknown): Promise<void> {
-    if (!this._worker) this._finish(notStarted(error instanceof Error ? error.message : String(error)));
+    if (!this._isLaunched) this._finish(notStarted(error instanceof Error ? error.message : String(error)));
     await this.stop();
   }
 
@@ -569,7 +574,7 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
   private _finish(ended: Ended): void {
     if (this._isOver) return;
     this._isOver = true;
-    if (!this._worker) void this._thread?.terminate();
+    if (!this._isLaunched) void this._thread?.terminate();
     log.machine('ended: %s, status %d', ended.message, ended.status);
     for (const id of this._routed.values()) this._native?.signalUnroute(id);
     for (const [signal, listener] of this._listeners) process.off(signal, listener);

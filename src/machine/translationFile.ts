@@ -12,12 +12,11 @@
  *
  * Read before: `../translator/translationStore.ts`. Read after: `worker.ts`.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   closeSync,
   constants,
   fstatSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -28,7 +27,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { basename, join } from 'node:path';
-import { threadId } from 'node:worker_threads';
+import { makeFolder } from '../folder.js';
 import { log } from '../log.js';
 import { TranslationStore, type KeptTranslations } from '../translator/translationStore.js';
 import type { NamedFile } from './messages.js';
@@ -51,6 +50,9 @@ const KERNEL_BYTES = 1 << 20;
 const WORTH_WRITING = 50;
 /** Files that are kept; those that were not written for longest go. */
 const MAX_FILES = 16;
+/** Files of ours, and what becomes one: that is written within seconds, or its writer was killed. */
+const OURS = /-[0-9a-f]{16}\.translations(\.[0-9a-f]{8})?$/;
+const ABANDONED_MS = 3_600_000;
 const OTHERS_MAY_WRITE = 0o022;
 
 const sha256 = (...parts: readonly Uint8Array[]): Buffer => {
@@ -59,8 +61,8 @@ const sha256 = (...parts: readonly Uint8Array[]): Buffer => {
   return hash.digest();
 };
 
-/** Folders, beside this one, with all that decides what a translation is. */
-const DECISIVE = ['translator', 'translator/emit', 'x86', 'vcpu'];
+/** Folders, beside this one, with all that decides what a translation is: whatever the front end imports. */
+export const DECISIVE: readonly string[] = ['translator', 'translator/emit', 'x86', 'x86/opcodes', 'vcpu'];
 
 /** A hash of the translator's own code: another translator makes other translations. */
 function identity(): Buffer {
@@ -83,9 +85,12 @@ function readWhole(fd: number, buffer: Uint8Array): void {
 
 /** @throws Error that says why the file is not taken; of the file system */
 function read(path: string, translator: Buffer): KeptTranslations {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  // a pipe would keep us waiting
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
-    const { uid, mode, size } = fstatSync(fd);
+    const status = fstatSync(fd);
+    const { uid, mode, size } = status;
+    if (!status.isFile()) throw new Error('it is no file');
     if (uid !== process.geteuid?.() || (mode & OTHERS_MAY_WRITE) !== 0)
       throw new Error('somebody else may have written it');
     const header = Buffer.alloc(Header.Bytes);
@@ -114,7 +119,7 @@ function write(path: string, translator: Buffer, { words, usedWords, names }: Ke
   const namesBytes = Buffer.alloc(WORD_BYTES);
   namesBytes.writeUInt32LE(text.length);
   const records = Buffer.from(words.buffer, words.byteOffset, usedWords * WORD_BYTES);
-  const temporary = `${path}.${process.pid}-${threadId}`;
+  const temporary = `${path}.${randomBytes(4).toString('hex')}`;
   const fd = openSync(temporary, 'wx', 0o600);
   try {
     try {
@@ -133,18 +138,31 @@ function writeWhole(fd: number, bytes: Buffer): void {
   for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
 }
 
-/** Removes the files that were not written for longest, and those of writers that were killed. */
+/** Removes the files that were not written for longest, and what writers that were killed have left. What cannot be removed stays. */
 function removeOld(folder: string): void {
-  const files = readdirSync(folder)
-    .filter((name) => name.includes(SUFFIX))
-    .map((name) => ({ path: join(folder, name), writtenMs: statSync(join(folder, name)).mtimeMs }))
-    .sort((a, b) => b.writtenMs - a.writtenMs);
-  for (const { path } of files.slice(MAX_FILES)) rmSync(path, { force: true });
+  const files: { path: string; writtenMs: number }[] = [];
+  for (const name of readdirSync(folder)) {
+    if (!OURS.test(name)) continue;
+    const path = join(folder, name);
+    const writtenMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    if (name.endsWith(SUFFIX)) files.push({ path, writtenMs });
+    else if (writtenMs < Date.now() - ABANDONED_MS) remove(path);
+  }
+  files.sort((a, b) => b.writtenMs - a.writtenMs);
+  for (const { path } of files.slice(MAX_FILES)) remove(path);
+}
+
+function remove(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch (error) {
+    log.boot('cannot remove %s: %s', path, (error as Error).message);
+  }
 }
 
 export interface TranslationFile {
   readonly store: TranslationStore;
-  /** Writes what the run has added, if that is worth it. A file that cannot be written is warned of. */
+  /** Writes what the run has added to what it has found, if that is worth it. A file that cannot be written is warned of. */
   readonly save: () => void;
 }
 
@@ -163,22 +181,24 @@ export function openTranslationFile(
   const cannotKeep = (error: unknown): void =>
     warn(`translations are not kept for the next run in '${folder}': ${(error as Error).message}`);
   const translator = identity();
-  let store: TranslationStore;
+  let kept: KeptTranslations | undefined;
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    store = new TranslationStore(read(path, translator));
+    makeFolder(folder, 0o700);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).syscall === 'mkdir') {
-      cannotKeep(error);
-      return undefined;
-    }
-    log.boot('no translations of an earlier run: %s: %s', path, (error as Error).message);
-    store = new TranslationStore();
+    cannotKeep(error);
+    return undefined;
   }
+  try {
+    kept = read(path, translator);
+  } catch (error) {
+    log.boot('no translations of an earlier run: %s: %s', path, (error as Error).message);
+  }
+  const store = new TranslationStore(kept);
   return {
     store,
     save: () => {
-      if (store.made * WORTH_WRITING <= store.found) return;
+      const isWorthIt = kept === undefined ? store.made > 0 : store.made * WORTH_WRITING > store.found;
+      if (!isWorthIt) return;
       try {
         write(path, translator, store.keep());
         removeOld(folder);

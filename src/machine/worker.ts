@@ -111,13 +111,14 @@ function main(setup: WorkerSetup, disassemble: HostDisassembler | undefined): vo
       virtio.close();
     }
     board.logUse();
-    if (board.translator !== undefined) translations?.save();
     say({
       type: 'ended',
       ended: board.ending.describe(() => board.report()),
       profile: board.sampler?.profile(),
       translator: board.translator?.statistics(),
     });
+    // Behind the news of the end, as a slow disk may take its time.
+    if (board.translator !== undefined) translations?.save();
   } catch (error) {
     if (!(error instanceof RomulusError)) throw error;
     say({ type: 'failed', name: error.name, code: error.code, message: error.message });
@@ -216,5 +217,11 @@ async function begin(setup: WorkerSetup): Promise<void> {
   main(setup, disassemble);
 }
 
-// The thread ends when nobody waits for messages any more.
-parentPort!.once('message', (setup: WorkerSetup) => void begin(setup));
+// The thread ends when nobody waits for messages any more. An error is one of the thread, whatever Node does about rejections.
+parentPort!.once('message', (setup: WorkerSetup) => {
+  begin(setup).catch((error: unknown) =>
+    setImmediate(() => {
+      throw error;
+    }),
+  );
+});

@@ -96,7 +96,7 @@ export interface Interpreted {
 export interface Fragment {
   /** Position-independent but for the links that are not `Chain`. */
   readonly code: Uint8Array;
-  /** EIP of the first instruction, and the one behind the last byte that was looked at. */
+  /** EIP of the first instruction, and the one behind the last. */
   readonly guestStart: number;
   readonly guestEnd: number;
   /** Bytes from `guestStart` on that decided what the fragment is: those of its instructions, and what was looked at behind the last one. */

@@ -2,7 +2,7 @@
 
 export interface TranslatorStatistics {
   readonly fragments: number;
-  /** Of these, those that an earlier run had made, or this one before they were dropped. */
+  /** Of these, those that an earlier run had made. */
   readonly fragmentsKept: number;
   /** Guest instructions translated, and the bytes of host code they became. */
   readonly instructions: number;

@@ -47,7 +47,7 @@ const enum Bit {
   Used = 32,
 }
 
-/** Words of all records at most: 64 MiB, some eight times what a boot of Linux makes. */
+/** Words of all records at most: 64 MiB, some four times what a boot of Linux makes. */
 const MAX_WORDS = 1 << 24;
 /** A guest that rewrites its code makes many fragments which begin alike: no more of them are kept, as the search goes through all. */
 const MAX_ALIKE = 16;
@@ -97,7 +97,8 @@ export interface KeptTranslations {
 }
 
 export class TranslationStore {
-  /** Fragments given out that an earlier request had made, and fragments made in this run. */
+  /** Fragments given out in the place of a translation, those of them that an earlier run had made, and fragments that this one has made and kept. */
+  given = 0;
   found = 0;
   made = 0;
 
@@ -108,6 +109,8 @@ export class TranslationStore {
   private _count = 0;
   /** First words of records plus 1, by hash; 0 = none. Open addressing. */
   private _table = new Int32Array(FIRST_SLOTS);
+  /** Records before it are of an earlier run. */
+  private readonly _firstOwn: number;
   private readonly _names: string[];
   private readonly _numbers = new Map<string, number>();
   /** Calls that the translation at hand asked about: linear address and slot, -1 = none. */
@@ -130,6 +133,7 @@ export class TranslationStore {
     this._words = words;
     this._bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
     this._end = usedWords;
+    this._firstOwn = usedWords;
     for (let at = 0; at < usedWords; at += words[at + Field.Size]) {
       words[at + Field.Flags] &= ~Bit.Used;
       this._enter(at);
@@ -142,7 +146,8 @@ export class TranslationStore {
     const hash = hashOf(request, mode);
     const record = this._find(request, mode, hash);
     if (record >= 0) {
-      this.found++;
+      this.given++;
+      if (record < this._firstOwn) this.found++;
       return this._read(record);
     }
     const asked = this._asked;
@@ -156,7 +161,6 @@ export class TranslationStore {
       },
     });
     if (fragment === undefined || fragment.crosses || record === CROWDED) return fragment;
-    this.made++;
     this._add(fragment, request, mode, hash);
     return fragment;
   };
@@ -252,6 +256,7 @@ export class TranslationStore {
     const at = this._end;
     const end = at + Field.Count + bodyWords;
     if (end > this._maxWords) return;
+    this.made++;
     if (end > this._words.length) this._grow(end);
     const words = this._words;
     words[at + Field.Size] = end - at;

@@ -1,7 +1,9 @@
 /** Starts that fail, cross each other or are stopped half-way: nothing runs on, nothing is left open, `ended` always settles. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { ConfigError, ExitReason, HostError, Machine, type MachineOptions } from '../../src/index.js';
+import { VcpuThread } from '../../src/machine/vcpuThread.js';
 import { loadNative } from '../../src/native.js';
 import { flatKernel } from '../helpers/flatKernel.js';
 
@@ -149,12 +151,38 @@ describe('regress: start and stop', () => {
   });
 
   it('a vCPU thread that is ended from outside is the end of the machine', async () => {
-    const machine = make();
+    const thread = new VcpuThread();
+    const machine = new Machine({ kernel: { name: 'idle', bytes: IDLE }, memoryBytes: 8 << 20 }, thread);
+    machines.push(machine);
     await machine.start();
-    const { _worker: worker } = machine as unknown as { _worker: { terminate(): Promise<number> } };
-    await worker.terminate();
+    await thread.terminate();
     const ended = await machine.ended;
     assert.equal(ended.reason, ExitReason.Killed);
     assert.match(ended.message, /the vCPU thread failed/);
+  });
+
+  it('a kernel whose bytes cannot be sent is an error of start, and its thread ends', async () => {
+    const bytes = new Uint8Array(IDLE);
+    structuredClone(undefined, { transfer: [bytes.buffer] });
+    const machine = make({ kernel: { name: 'gone', bytes } });
+    await assert.rejects(machine.start(), withCode('VCPU_THREAD'));
+    assert.match((await machine.ended).message, /cannot be given its files/);
+  });
+
+  it('a thread that was started ahead is used, or ended with a machine that never runs', async () => {
+    const used = new Machine({ kernel: { name: 'idle', bytes: IDLE }, memoryBytes: 8 << 20 }, new VcpuThread());
+    await used.start();
+    assert.equal((await used.stop()).reason, ExitReason.Stopped);
+    const program = `
+      const { run } = await import(${JSON.stringify(new URL('../../src/cli/run.js', import.meta.url).href)});
+      try {
+        await run({}, () => { throw new Error('no front end'); });
+      } catch (error) {
+        console.log(error.message);
+      }`;
+    // the process ends only if nothing is left of the thread
+    const parameters = ['--input-type=module', '--eval', program];
+    const { status, stdout } = spawnSync(process.execPath, parameters, { encoding: 'utf8', timeout: 15_000 });
+    assert.deepEqual({ status, stdout }, { status: 0, stdout: 'no front end\n' });
   });
 });

@@ -76,12 +76,12 @@ describe('translator: translations that are kept', () => {
     const { made } = store;
     assert.ok(made > PROGRAMS / 2);
     for (const later of [store, again(store)]) {
-      const before = later.found;
+      const before = later.given;
       for (const { code, changes } of requests()) {
         const [answer, expected] = answers(later, request(code, changes));
         assert.deepEqual(answer, expected);
       }
-      assert.ok(later.found - before >= made);
+      assert.ok(later.given - before >= made);
     }
   });
 
@@ -121,7 +121,7 @@ describe('translator: translations that are kept', () => {
       assert.deepEqual(answer, expected);
     }
     assert.equal(store.made, 3);
-    assert.equal(store.found, 2);
+    assert.equal(store.given, 2);
   });
 
   it('do not grow without end where a guest keeps changing its code', () => {
@@ -141,7 +141,7 @@ describe('translator: translations that are kept', () => {
       assert.deepEqual(answer, expected);
     }
     assert.equal(store.made, 16);
-    assert.equal(store.found, 16);
+    assert.equal(store.given, 16);
   });
 
   it('are those of the last run where there is no room for all', () => {
@@ -164,7 +164,7 @@ describe('translator: translations that are kept', () => {
       const [answer, expected] = answers(third, request(code, changes));
       assert.deepEqual(answer, expected);
     }
-    assert.equal(third.found, second.found);
+    assert.equal(third.found, second.given);
   });
 
   it('end where there is no room', () => {

@@ -1,7 +1,7 @@
 /**
  * What the manual leaves to the processor, so that a recording of one may differ on another. Read before: `outcome.ts`. Read after: `play.ts`.
  */
-import { Attribute, Flag } from '../../src/x86/form.js';
+import { Flag } from '../../src/x86/form.js';
 import { OperandKind, Prefix, type Instruction } from '../../src/x86/instruction.js';
 import { Vector } from '../../src/x86/vectors.js';
 import type { Recorded } from './codec.js';
@@ -32,10 +32,9 @@ function instructionsOf({ test }: Recorded): Map<number, Instruction> {
  * lies in the page that is there.
  */
 export function isFpuStore({ form, operands }: Instruction): boolean {
-  const isMmx = operands.some(({ kind }) => kind === OperandKind.Mmx);
-  return (
-    ((form.attributes & Attribute.Fpu) !== 0 || isMmx) && operands.length > 0 && operands[0].kind === OperandKind.Memory
-  );
+  const isStore =
+    /^(FI?ST|FBSTP|FNST|FNSAVE|FXSAVE)/.test(form.mnemonic) || operands.some(({ kind }) => kind === OperandKind.Mmx);
+  return isStore && operands[0]?.kind === OperandKind.Memory;
 }
 
 /** One that faults may show the flags of its last round, or those from before it. */

@@ -1,19 +1,23 @@
 /** The file of translations is taken when it is whole, this user's and this translator's, and passed over otherwise. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import {
   chmodSync,
+  existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Machine } from '../../../src/index.js';
-import { openTranslationFile, type TranslationFile } from '../../../src/machine/translationFile.js';
+import { DECISIVE, openTranslationFile, type TranslationFile } from '../../../src/machine/translationFile.js';
 import { request } from '../../emit/golden.js';
 import { guestFile } from '../../helpers/board.js';
 
@@ -97,18 +101,66 @@ describe('machine/translationFile', () => {
     }
   });
 
-  it('is not one of too many', () => {
+  it('is not one of too many, and files of others stay', () => {
+    run();
+    const [first] = files();
+    const foreign = [`${first}.txt`, join(folder, 'kept', 'x.translations')];
+    for (const path of foreign) writeFileSync(path, '');
+    const [abandoned, beingWritten] = [`${first}.01234567`, `${first}.89abcdef`];
+    for (const path of [abandoned, beingWritten]) writeFileSync(path, '');
+    utimesSync(abandoned, 0, 0);
     for (let kernel = 0; kernel < 40; kernel++) run({ ...KERNEL, bytes: Uint8Array.of(kernel) });
-    assert.equal(files().length, 16);
+    assert.equal(files().filter((path) => /-[0-9a-f]{16}\.translations$/.test(path)).length, 16);
+    for (const path of [...foreign, beingWritten]) assert.ok(existsSync(path), path);
+    assert.ok(!existsSync(abandoned));
     assert.equal(run({ ...KERNEL, bytes: Uint8Array.of(39) }), 1);
   });
 
   it('is warned of where its folder cannot be made', () => {
     writeFileSync(join(folder, 'kept'), '');
     const warn = (text: string): number => warnings.push(text);
-    assert.equal(openTranslationFile(join(folder, 'kept', 'x'), KERNEL, warn), undefined);
-    assert.equal(warnings.length, 1);
-    assert.match(warnings[0], /translations are not kept .*\/kept\/x'/);
+    for (const path of [join(folder, 'kept', 'x'), '/proc/nothing/like/it']) {
+      assert.equal(openTranslationFile(path, KERNEL, warn), undefined);
+      assert.equal(warnings.length, 1);
+      assert.ok(warnings.pop()?.includes(`translations are not kept for the next run in '${path}'`));
+    }
+  });
+
+  it('is passed over where a pipe or a folder has its name', () => {
+    run();
+    const [file] = files();
+    rmSync(file);
+    assert.equal(spawnSync('mkfifo', [file]).status, 0);
+    assert.equal(run(), 0);
+    assert.equal(run(), 1);
+    rmSync(file);
+    mkdirSync(file);
+    assert.equal(run(), 0);
+    assert.match(warnings.join(), /translations are not kept/);
+  });
+
+  it('is written at the end of the first run, however often that has asked again', () => {
+    const { store, save } = open();
+    for (let time = 0; time < 100; time++) store.translate(request(CODE));
+    save();
+    assert.equal(run(), 1);
+  });
+
+  it('knows of every folder that the front end comes from', () => {
+    const source = new URL('../../../src/', import.meta.url);
+    const seen = new Set<string>();
+    const visit = (url: URL): void => {
+      if (seen.has(url.href)) return;
+      seen.add(url.href);
+      for (const [, path] of readFileSync(url, 'utf8').matchAll(/from '(\.[^']+)'/g)) visit(new URL(path, url));
+    };
+    visit(new URL('translator/frontend.js', source));
+    const folders = new Set([...seen].map((href) => dirname(href.slice(source.href.length))));
+    assert.deepEqual(
+      [...folders].filter((name) => !DECISIVE.includes(name)),
+      [],
+    );
+    assert.ok(folders.has('x86/opcodes'));
   });
 
   it('is warned of where it cannot be written', () => {
