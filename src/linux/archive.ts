@@ -75,7 +75,6 @@ export class Archive {
     for (const each of packages) {
       const onBytes = (sizeBytes: number): void =>
         task.progress(`downloading ${each.name} ${each.version}`, (doneBytes + sizeBytes) / totalBytes);
-      onBytes(0);
       paths.push(await this._file(each, onBytes, task));
       doneBytes += each.sizeBytes;
     }
@@ -89,6 +88,7 @@ export class Archive {
       if (await isSound(cached, wanted)) return cached;
       task.warn(`the cached file of ${wanted.name} is damaged and is fetched anew`);
     }
+    onBytes(0);
     return this._cache.make(name, async (temporary) => {
       for (let attempt = 1; ; attempt++) {
         task.signal.throwIfAborted();
