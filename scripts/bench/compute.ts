@@ -9,10 +9,10 @@ import { median } from './timing.js';
 const INTEGER = ['sha256', 'sieve', 'sort', 'recursion', 'dispatch', 'copy'];
 const FLOATING = ['matrix-x87', 'matrix-sse2', 'mandelbrot'];
 
-/** Rounds of the work, in percent of the usual. */
-const WHOLE = 100;
-const QEMU_PERCENT = 20;
-const INTERPRETER_PERCENT = 1;
+/** Rounds of the work, in percent of the usual: so many that starting it, some 5 ms in a guest, matters little. */
+const WHOLE = 400;
+const QEMU_PERCENT = 40;
+const INTERPRETER_PERCENT = 2;
 /** It is slow, and nobody's choice for speed. */
 const INTERPRETER_ROUNDS = 2;
 
@@ -20,7 +20,7 @@ const INTERPRETER_ROUNDS = 2;
 const WANTED: Readonly<Record<string, number>> = { sort: 0.8, recursion: 0.5, dispatch: 0.5 };
 const WANTED_ELSE = 0.9;
 
-/** Milliseconds that the usual rounds take, medians; undefined where the system is not installed. */
+/** Milliseconds that the work takes, medians; undefined where the system is not installed. */
 export interface ComputeRow {
   readonly work: string;
   readonly native: number;
