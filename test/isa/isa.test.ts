@@ -6,6 +6,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { engines } from '../helpers/engines.js';
+import { TranslationStore } from '../../src/translator/translationStore.js';
 import { translatorKind } from '../helpers/translatorKind.js';
 import { IsaMachine, hex, readProgram } from './machine.js';
 
@@ -30,11 +31,22 @@ const otherwise: readonly {
   },
 ];
 
+/** What the programs were translated to in one row is there in the next, as a file would bring it. */
+const firstRun = new TranslationStore();
+const secondRun = {
+  get store(): TranslationStore {
+    const { words, usedWords, names } = firstRun.keep();
+    return new TranslationStore({ words: words.slice(), usedWords, names: [...names] });
+  },
+};
+
 for (const kind of [
   ...engines,
   translatorKind('translator'),
   translatorKind('translator, one instruction a fragment', { maxInstructions: 1 }),
   translatorKind('translator, page faults through the engine', { reflectFaults: false }),
+  translatorKind('translator, which keeps what it makes', { store: firstRun }),
+  translatorKind('translator, with what was kept', secondRun),
 ]) {
   let machine: IsaMachine;
   const isLast = (title: string): boolean => title === Object.keys(programs).at(-1);
