@@ -164,7 +164,8 @@ export function explain(machine: UserMachine, test: Case, expected: Outcome, act
     return verdict('endless', [], { flags: 0 });
   }
   if ((expected.fx[MXCSR_HIGH] & MISALIGNED) !== 0) return verdict('MXCSR.MM, which AMD has', [], { flags: 0 });
-  if (expected.selectors.some(foreignSelector) || actual.selectors.some(foreignSelector)) {
+  const refused = (actual.vector as Vector) === Vector.GP && foreignSelector(actual.error);
+  if (refused || expected.selectors.some(foreignSelector) || actual.selectors.some(foreignSelector)) {
     return verdict("a segment of the host's own", [], { flags: 0 });
   }
   if (expected.selectors.some((selector, index) => selector === 0 && isNullWithRpl(actual.selectors[index]))) {
