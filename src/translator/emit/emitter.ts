@@ -60,14 +60,51 @@ const PAGE_MASK = ~0xfff;
 /** The one-byte privileged instruction; native/fault.cc knows it by this. */
 const HLT = 0xf4;
 
+/**
+ * A list of words, used again by each fragment: an array of its own for each would lie outside of V8's heap, where it stays until V8 sees a
+ * reason to look.
+ */
+export class WordList {
+  length = 0;
+  words = new Int32Array(1 << 10);
+
+  /** Makes room for `count` words more. */
+  private _room(count: number): void {
+    if (this.length + count <= this.words.length) return;
+    const grown = new Int32Array(this.words.length * 2);
+    grown.set(this.words);
+    this.words = grown;
+  }
+
+  push(first: number, second: number, third: number): void {
+    this._room(4);
+    this.words[this.length++] = first;
+    this.words[this.length++] = second;
+    this.words[this.length++] = third;
+  }
+
+  push4(first: number, second: number, third: number, fourth: number): void {
+    this.push(first, second, third);
+    this.words[this.length++] = fourth;
+  }
+
+  /** A view of the words so far. */
+  view(): Int32Array {
+    return this.words.subarray(0, this.length);
+  }
+}
+
+const sideWords = new WordList();
+const linkWords = new WordList();
+
 const absolute: Address = { base: Host.None, index: Host.None, scale: 0, displacement: 0 };
 
 export class Emitter {
   readonly asm: Asm64;
   readonly request: TranslationRequest;
   /** As in `Fragment`. */
-  readonly side: number[] = [];
-  readonly links: number[] = [];
+  readonly side = sideWords;
+  readonly links = linkWords;
   /** The guest instruction being emitted, and the one behind it. */
   eip = 0;
   next = 0;
@@ -86,6 +123,8 @@ export class Emitter {
     this.request = request;
     this._page = request.eip & PAGE_MASK;
     asm.position = 0;
+    sideWords.length = 0;
+    linkWords.length = 0;
   }
 
   /** Emits one instruction; `eip`, `next` and `flagsDead` are set. */
@@ -100,9 +139,9 @@ export class Emitter {
     const { side, asm } = this;
     const last = side.length - SIDE_WORDS;
     // an instruction without code leaves its place to the next one
-    if (last >= 0 && side[last] === asm.position) {
-      side[last + 1] = this.eip;
-      side[last + 2] = this._pending;
+    if (last >= 0 && side.words[last] === asm.position) {
+      side.words[last + 1] = this.eip;
+      side.words[last + 2] = this._pending;
     } else {
       side.push(asm.position, this.eip, this._pending);
     }
@@ -204,7 +243,7 @@ export class Emitter {
   }
 
   private _stub(kind: LinkKind): void {
-    this.links.push(this.asm.jump(), kind, 0, 0);
+    this.links.push4(this.asm.jump(), kind, 0, 0);
   }
 
   /** Jumps to the guest code whose EIP is in r8d, through the window's jump table. */
@@ -258,7 +297,7 @@ export class Emitter {
       const missOffset = this.asm.position;
       for (const place of places) {
         this.asm.bind(place);
-        this.links.push(place, LinkKind.Chain, targetEip, missOffset);
+        this.links.push4(place, LinkKind.Chain, targetEip, missOffset);
       }
       this.leave(LinkKind.Miss, targetEip);
     });
