@@ -110,9 +110,13 @@ GsWay gsWay() {
 }
 
 int gsOpen() {
-  if (opens++ != 0) return 0;
-  way = gsWay();
-  return way == GsWay::Unannounced ? tellKernel(lost) : 0;
+  if (opens == 0) {
+    way = gsWay();
+    const int error = way == GsWay::Unannounced ? tellKernel(lost) : 0;
+    if (error != 0) return error;
+  }
+  opens++;
+  return 0;
 }
 
 void gsClose() {

@@ -7,9 +7,9 @@ import { SegmentWord, Word } from '../../src/vcpu/layout.js';
 import { OperandKind, Prefix, Reg, Segment, type Instruction } from '../../src/x86/instruction.js';
 import { Vector } from '../../src/x86/vectors.js';
 import { tryDecode } from '../../test/vectors/disassemble.js';
-import { ARITHMETIC, isFpuStore, isRepeatedComparison } from '../../test/vectors/otherProcessor.js';
+import { isFpuStore, isRepeatedComparison } from '../../test/vectors/otherProcessor.js';
 import { Ending, differences, isCr2Open, type Ignored, type Outcome } from '../../test/vectors/outcome.js';
-import { initialState, modeOf, type Case, type State } from '../../test/vectors/state.js';
+import { ARITHMETIC, initialState, modeOf, type Case, type State } from '../../test/vectors/state.js';
 import type { UserMachine } from '../../test/vectors/userMachine.js';
 import { FOREIGN_END, FOREIGN_START } from '../../test/vectors/world.js';
 import {

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { engines } from '../helpers/engines.js';
 import { TranslationStore } from '../../src/translator/translationStore.js';
+import { nextRun } from '../helpers/nextRun.js';
 import { translatorKind } from '../helpers/translatorKind.js';
 import { IsaMachine, hex, readProgram } from './machine.js';
 
@@ -35,8 +36,7 @@ const otherwise: readonly {
 const firstRun = new TranslationStore();
 const secondRun = {
   get store(): TranslationStore {
-    const { words, usedWords, names } = firstRun.keep();
-    return new TranslationStore({ words: words.slice(), usedWords, names: [...names] });
+    return nextRun(firstRun);
   },
 };
 

@@ -4,6 +4,7 @@ import type { Fragment, TranslationRequest } from '../../src/translator/fragment
 import { translate } from '../../src/translator/frontend.js';
 import { TranslationStore } from '../../src/translator/translationStore.js';
 import { request, START } from '../emit/golden.js';
+import { nextRun } from '../helpers/nextRun.js';
 
 const PROGRAMS = 400;
 const PROGRAM_BYTES = 48;
@@ -63,19 +64,13 @@ function* requests(): Generator<{ code: number[]; changes: Partial<TranslationRe
   }
 }
 
-/** A store as the next run finds it. */
-function again(store: TranslationStore): TranslationStore {
-  const { words, usedWords, names } = store.keep();
-  return new TranslationStore({ words: words.slice(0, usedWords + 16), usedWords, names: [...names] });
-}
-
 describe('translator: translations that are kept', () => {
   it('are the same at the second request and in the next run', () => {
     const store = new TranslationStore();
     for (const { code, changes } of requests()) store.translate(request(code, changes));
     const { made } = store;
     assert.ok(made > PROGRAMS / 2);
-    for (const later of [store, again(store)]) {
+    for (const later of [store, nextRun(store)]) {
       const before = later.given;
       for (const { code, changes } of requests()) {
         const [answer, expected] = answers(later, request(code, changes));

@@ -1,18 +1,15 @@
 /**
  * What the manual leaves to the processor, so that a recording of one may differ on another. Read before: `outcome.ts`. Read after: `play.ts`.
  */
-import { Flag } from '../../src/x86/form.js';
 import { OperandKind, Prefix, type Instruction } from '../../src/x86/instruction.js';
 import { Vector } from '../../src/x86/vectors.js';
 import type { Recorded } from './codec.js';
 import { tryDecode } from './disassemble.js';
 import { isCr2Open, type Ignored } from './outcome.js';
-import { modeOf } from './state.js';
+import { ARITHMETIC, modeOf } from './state.js';
 
 /** Rows whose results are open: approximations, and transcendental functions to their last bit. */
 const APPROXIMATE = /^(RCP|RSQRT|F2XM1|FYL2X|FPTAN|FPATAN|FSIN|FCOS)/;
-
-export const ARITHMETIC = Flag.CF | Flag.PF | Flag.AF | Flag.ZF | Flag.SF | Flag.OF;
 
 /** The instructions of a case, one behind the other. */
 function instructionsOf({ test }: Recorded): Map<number, Instruction> {

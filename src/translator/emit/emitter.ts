@@ -64,28 +64,17 @@ const HLT = 0xf4;
  * A list of words, used again by each fragment: an array of its own for each would lie outside of V8's heap, where it stays until V8 sees a
  * reason to look.
  */
-export class WordList {
+class WordList {
   length = 0;
   words = new Int32Array(1 << 10);
 
-  /** Makes room for `count` words more. */
-  private _room(count: number): void {
-    if (this.length + count <= this.words.length) return;
-    const grown = new Int32Array(this.words.length * 2);
-    grown.set(this.words);
-    this.words = grown;
-  }
-
-  push(first: number, second: number, third: number): void {
-    this._room(4);
-    this.words[this.length++] = first;
-    this.words[this.length++] = second;
-    this.words[this.length++] = third;
-  }
-
-  push4(first: number, second: number, third: number, fourth: number): void {
-    this.push(first, second, third);
-    this.words[this.length++] = fourth;
+  push(word: number): void {
+    if (this.length === this.words.length) {
+      const grown = new Int32Array(this.words.length * 2);
+      grown.set(this.words);
+      this.words = grown;
+    }
+    this.words[this.length++] = word;
   }
 
   /** A view of the words so far. */
@@ -143,7 +132,9 @@ export class Emitter {
       side.words[last + 1] = this.eip;
       side.words[last + 2] = this._pending;
     } else {
-      side.push(asm.position, this.eip, this._pending);
+      side.push(asm.position);
+      side.push(this.eip);
+      side.push(this._pending);
     }
   }
 
@@ -243,7 +234,15 @@ export class Emitter {
   }
 
   private _stub(kind: LinkKind): void {
-    this.links.push4(this.asm.jump(), kind, 0, 0);
+    this._link(this.asm.jump(), kind, 0, 0);
+  }
+
+  private _link(hostOffset: number, kind: LinkKind, targetEip: number, missOffset: number): void {
+    const { links } = this;
+    links.push(hostOffset);
+    links.push(kind);
+    links.push(targetEip);
+    links.push(missOffset);
   }
 
   /** Jumps to the guest code whose EIP is in r8d, through the window's jump table. */
@@ -297,7 +296,7 @@ export class Emitter {
       const missOffset = this.asm.position;
       for (const place of places) {
         this.asm.bind(place);
-        this.links.push4(place, LinkKind.Chain, targetEip, missOffset);
+        this._link(place, LinkKind.Chain, targetEip, missOffset);
       }
       this.leave(LinkKind.Miss, targetEip);
     });
