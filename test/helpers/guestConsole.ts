@@ -8,15 +8,13 @@ import type { Machine } from '../../src/machine/machine.js';
 const PATIENCE_MS = 120_000;
 
 export class GuestConsole {
-  /** Everything that the guest has printed. */
-  output = '';
-  /** Where `expect` goes on looking. */
-  private _seen = 0;
+  /** What the guest has printed behind what was expected last. No more is kept: a soak prints for hours. */
+  private _ahead = '';
   private _heard: () => void = () => undefined;
 
   constructor(private readonly _machine: Machine) {
     _machine.console.on('data', (chunk: Buffer) => {
-      this.output += chunk.toString('latin1').replaceAll('\r', '');
+      this._ahead += chunk.toString('latin1').replaceAll('\r', '');
       this._heard();
     });
   }
@@ -33,14 +31,14 @@ export class GuestConsole {
   async expect(text: string): Promise<string> {
     const deadlineMs = performance.now() + PATIENCE_MS;
     for (;;) {
-      const at = this.output.indexOf(text, this._seen);
+      const at = this._ahead.indexOf(text);
       if (at >= 0) {
-        const before = this.output.slice(this._seen, at);
-        this._seen = at + text.length;
+        const before = this._ahead.slice(0, at);
+        this._ahead = this._ahead.slice(at + text.length);
         return before;
       }
       const leftMs = deadlineMs - performance.now();
-      if (leftMs <= 0) throw new Error(`the guest never printed '${text}'; its last words: ${this.output.slice(-300)}`);
+      if (leftMs <= 0) throw new Error(`the guest never printed '${text}'; its last words: ${this._ahead.slice(-300)}`);
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, leftMs);
         this._heard = () => {
