@@ -169,7 +169,8 @@ interface Loop {
 
 /** Guest instructions of all copies of a loop's body. */
 const UNROLLED = 32;
-const MAX_COPIES = 2;
+/** With four, short loops take the same time wherever they lie; with fewer, up to a third more where branches fall badly (docs/performance.md). */
+const MAX_COPIES = 4;
 
 /**
  * A short loop over the fragment itself is unrolled: the poll is passed once in a few turns, and fewer jumps are taken.

@@ -82,23 +82,25 @@ function decodeRow(form: Form, encoding: Encoding): DecodeRow {
   };
 }
 
-function coversModRm({ extension, modRm, modRmCount, memory, register }: Encoding, slot: number): boolean {
-  if (slot < 8) {
-    return memory && (extension < 0 || extension === slot);
-  }
-  const byte = 0xc0 + slot - 8;
-  if (modRm >= 0) {
-    return byte >= modRm && byte < modRm + modRmCount;
-  }
-  return register && (extension < 0 || extension === ((byte >> 3) & 7));
+/** The slots, within a prefix class, of the ModR/M bytes that a row describes, as pairs: first slot, and how many. */
+function slotRanges({ hasModRm, extension, modRm, modRmCount, memory, register }: Encoding): readonly number[] {
+  if (!hasModRm) return [0, 1];
+  if (modRm >= 0) return [modRmSlot(modRm), modRmCount];
+  const first = Math.max(extension, 0);
+  const count = extension < 0 ? 8 : 1;
+  return [...(memory ? [first, count] : []), ...(register ? [8 + 8 * first, 8 * count] : [])];
 }
 
-function mostSpecific(candidates: readonly Candidate[]): DecodeRow | undefined {
-  const [first, second] = [...candidates].sort((a, b) => b.encoding.specificity - a.encoding.specificity);
-  if (first !== undefined && second !== undefined && first.encoding.specificity === second.encoding.specificity) {
-    throw new Error(`instruction table: "${first.row.form.opcode}" and "${second.row.form.opcode}" claim one encoding`);
+/** Puts a row into slots, over less specific ones. */
+function fill(slots: (Candidate | undefined)[], first: number, count: number, candidate: Candidate): void {
+  const { row, encoding } = candidate;
+  for (let slot = first; slot < first + count; slot++) {
+    const before = slots[slot];
+    if (before?.encoding.specificity === encoding.specificity) {
+      throw new Error(`instruction table: "${before.row.form.opcode}" and "${row.form.opcode}" claim one encoding`);
+    }
+    slots[slot] = candidate;
   }
-  return first?.row;
 }
 
 function buildEntry(candidates: readonly Candidate[]): OpcodeEntry | undefined {
@@ -115,17 +117,18 @@ function buildEntry(candidates: readonly Candidate[]): OpcodeEntry | undefined {
   }
   const byPrefix = candidates.some(({ encoding }) => encoding.prefix !== MandatoryPrefix.Any);
   const stride = hasModRm ? modRmSlots : 1;
-  const slots = Array.from({ length: byPrefix ? 4 * stride : stride }, (_, index) => {
-    const prefixClass = Math.floor(index / stride);
-    return mostSpecific(
-      candidates.filter(
-        ({ encoding }) =>
-          (encoding.prefix === MandatoryPrefix.Any || (encoding.prefix as number) === prefixClass) &&
-          (!hasModRm || coversModRm(encoding, index % stride)),
-      ),
-    );
-  });
-  return { hasModRm, stride, byPrefix, slots };
+  const classes = byPrefix ? 4 : 1;
+  const slots = new Array<Candidate | undefined>(classes * stride).fill(undefined);
+  for (const candidate of [...candidates].sort((a, b) => a.encoding.specificity - b.encoding.specificity)) {
+    const { encoding } = candidate;
+    const ranges = slotRanges(encoding);
+    for (let prefixClass = 0; prefixClass < classes; prefixClass++) {
+      if (encoding.prefix !== MandatoryPrefix.Any && (encoding.prefix as number) !== prefixClass) continue;
+      for (let i = 0; i < ranges.length; i += 2)
+        fill(slots, prefixClass * stride + ranges[i], ranges[i + 1], candidate);
+    }
+  }
+  return { hasModRm, stride, byPrefix, slots: slots.map((candidate) => candidate?.row) };
 }
 
 function buildMaps(): readonly (readonly (OpcodeEntry | undefined)[])[] {
