@@ -33,6 +33,8 @@ export interface Run {
   readonly rows: ReadonlyMap<string, { readonly value: number; readonly unit: string }>;
   /** What sha256 computed. */
   readonly checksum: string | undefined;
+  /** What the process said on stderr. */
+  readonly errors: string;
 }
 
 export interface LinuxSystem {
@@ -59,6 +61,7 @@ function boot(command: string, parameters: readonly string[], end?: 'SIGTERM'): 
     const { child } = group;
     let rest = '';
     let tail = '';
+    let errors = '';
     let hashStart = 0;
     let checksum: string | undefined;
     let isDone = false;
@@ -88,10 +91,13 @@ function boot(command: string, parameters: readonly string[], end?: 'SIGTERM'): 
       // Firmware and terminals put other things before the first word of a line.
       for (const line of lines) take(line.replace(/[\r\0]/g, '').replace(/^.*(?=bench: )/, ''));
     });
-    child.stderr.setEncoding('latin1').on('data', (text: string) => (tail = (tail + text).slice(-1000)));
+    child.stderr.setEncoding('latin1').on('data', (text: string) => {
+      tail = (tail + text).slice(-1000);
+      errors += text;
+    });
     child.on('error', reject);
     child.on('close', () => {
-      if (isDone && !hasFailed) resolve({ rows, checksum });
+      if (isDone && !hasFailed) resolve({ rows, checksum, errors });
       else reject(new Error(`${command} ${parameters.join(' ')} did not run the guest to its end: ${tail}`));
     });
   });
@@ -104,17 +110,28 @@ export function native(): LinuxSystem {
   return {
     ...{ name: 'native', title, note },
     async run() {
-      const { rows, checksum } = await boot('sh', ['-c', script, folder]);
-      return { rows: new Map([...rows].filter(([name]) => !name.endsWith('memory'))), checksum };
+      const measured = await boot('sh', ['-c', script, folder]);
+      return { ...measured, rows: new Map([...measured.rows].filter(([name]) => !name.endsWith('memory'))) };
     },
   };
 }
 
-/** @param folder for the translations that later boots find; the first boot, which finds none, has a row of its own */
+/** What only the first boot tells, which translates everything. */
+function firstRows({ rows, errors }: Run): Run['rows'] {
+  const first = rows.get('to_init');
+  const rate = /^ *guest instructions a second +([\d,]+)/m.exec(errors)?.[1].replaceAll(',', '');
+  if (first === undefined || rate === undefined) throw new Error(`--stats said nothing of translation: ${errors}`);
+  return new Map([
+    ['first_to_init', first],
+    ['first_translation', { value: Number(rate) / 1e6, unit: 'million/s' }],
+  ]);
+}
+
+/** @param folder for the translations that later boots find; the first boot, which finds none, has rows of its own */
 export function romulus(name: string, { kernel, initrd }: Guest, folder: string): LinuxSystem {
   const parameters = [
     ...[path('bin/romulus.js'), 'run', '-m', `${MEMORY_MIB}M`, '--kernel', kernel, '--initrd', initrd],
-    ...['--append', APPEND, '--translations', folder],
+    ...['--append', APPEND, '--translations', folder, '--stats'],
   ];
   let isFirst = true;
   return {
@@ -124,9 +141,7 @@ export function romulus(name: string, { kernel, initrd }: Guest, folder: string)
       if (!isFirst) return measured;
       isFirst = false;
       const again = await boot(process.execPath, parameters, 'SIGTERM');
-      const first = measured.rows.get('to_init');
-      const rows = new Map([...(first === undefined ? [] : [['first_to_init', first] as const]), ...again.rows]);
-      return { ...again, rows };
+      return { ...again, rows: new Map([...firstRows(measured), ...again.rows]) };
     },
   };
 }

@@ -41,6 +41,17 @@ const MISALIGNED = 2;
 /** NT. */
 const NESTED = 1 << 14;
 
+/**
+ * Zen 5 (family 26, model 2, stepping 1, microcode 1000065) copies stale bytes in REP MOVS with 16-bit addresses that overlap, where the upper halves of ESI and EDI
+ * differ: it seems to look for an overlap in the whole registers.
+ */
+function overlapsUnseen({ form, prefixes, addressSize, operandSize }: Instruction, words: Int32Array): boolean {
+  if (form.mnemonic !== 'MOVS' || addressSize !== 2 || (prefixes & (Prefix.Rep | Prefix.Repne)) === 0) return false;
+  const [esi, edi, ecx] = [words[Word.Esi], words[Word.Edi], words[Word.Ecx]];
+  const distance = Math.abs((esi & 0xffff) - (edi & 0xffff));
+  return (esi ^ edi) >>> 16 !== 0 && Math.min(distance, 0x10000 - distance) < (ecx & 0xffff) * operandSize;
+}
+
 /** Selectors of the host's GDT that the guest has not: 64-bit code and the processor's number. */
 const foreignSelector = (selector: number): boolean => {
   const index = selector >> 3;
@@ -93,6 +104,7 @@ function note(machine: UserMachine, linear: number, ecx: number, into: Trace): I
   }
   if (form.mnemonic === 'PUSH' && instruction.operands[0].kind === OperandKind.Segment)
     into.reason = 'PUSH of a segment register, which may leave the upper half of its place as it is';
+  if (overlapsUnseen(instruction, words)) into.reason = 'REP MOVS with an overlap that Zen 5 does not see';
   if (isResultUndefined(instruction, ecx)) into.reason = 'undefined result';
   if (form.mnemonic === 'IRET' && (words[Word.Eflags] & NESTED) !== 0) {
     into.reason = 'IRET with NT: a 64-bit host has no task switch';
