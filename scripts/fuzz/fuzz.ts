@@ -46,7 +46,7 @@ const oracle = options.host ? openOracle() : undefined;
 const reference = new Reference();
 const { machine } = reference;
 const others = options.engines === 'all' ? openTranslators() : [];
-const counts = { sequences: 0, explained: new Map<string, number>(), between: 0, deaths: 0 };
+const counts = { sequences: 0, explained: new Map<string, number>(), between: 0, deaths: 0, spoiled: 0 };
 const differing = new Map<string, number>();
 
 function openOracle(): Oracle | undefined {
@@ -104,8 +104,17 @@ async function ask(tests: readonly Case[]): Promise<readonly (Outcome | undefine
   }
 }
 
-/** Plays cases everywhere. @returns of each case first the comparison with the host, then those of the engines that count */
-async function judge(candidates: readonly Sequence[]): Promise<{ host: boolean; found: (Compared | undefined)[] }[]> {
+interface Judged {
+  /** The host's answer. */
+  readonly outcome: Outcome | undefined;
+  /** It counts. */
+  readonly host: boolean;
+  /** First the comparison with the host, then those of the engines that count. */
+  readonly found: readonly (Compared | undefined)[];
+}
+
+/** Plays cases everywhere. */
+async function judge(candidates: readonly Sequence[]): Promise<Judged[]> {
   const tests = candidates.map(caseOf);
   const outcomes = await ask(tests);
   const results = reference.play(tests);
@@ -116,11 +125,16 @@ async function judge(candidates: readonly Sequence[]): Promise<{ host: boolean; 
     const first = outcome && compare(test, outcome, result, 'interpreter and host');
     const host = outcome !== undefined && isCounted(first);
     const expected = host || result instanceof Error ? outcome : result;
-    if (expected === undefined) return { host, found: [first] };
+    if (expected === undefined) return { outcome, host, found: [first] };
     const whom = host ? 'host' : 'interpreter';
     const rest = more.map(({ name, results: own }) => compare(test, expected, own[index], `${name} and ${whom}`));
-    return { host, found: [first, ...rest] };
+    return { outcome, host, found: [first, ...rest] };
   });
+}
+
+/** Whether the host has another answer now: an earlier case had written to the memory of the native process. */
+function wasSpoiled({ outcome: before }: Judged, { outcome: after }: Judged): boolean {
+  return before !== undefined && after !== undefined && !same(before, after, true, 0);
 }
 
 /** Long lists of changed memory are of no use to a reader. */
@@ -145,7 +159,7 @@ async function report(sequence: Sequence, first: Compared): Promise<void> {
   const lines = listing(test.code, mode.codeSize, state.eip);
   const key = [
     who,
-    lines.map((line) => line.slice(32).split(' ', 1)[0]),
+    lines.map((line) => line.slice(31).split(' ', 1)[0]),
     verdict.found.map((line) => line.split(':', 1)[0]),
   ].join();
   const known = differing.get(key) ?? 0;
@@ -181,12 +195,18 @@ for (let index = 0; Date.now() < endMs && differing.size < ENOUGH; index += BATC
   });
   const judged = await judge(sequences);
   for (let i = 0; i < BATCH; i++) {
-    const { host, found } = judged[i];
-    const difference = found.find(isDifference);
+    const difference = judged[i].found.find(isDifference);
     if (difference !== undefined) {
-      await report(sequences[i], difference);
-      continue;
+      const before = judged[i];
+      oracle?.restart();
+      judged.splice(i, BATCH, ...(await judge(sequences.slice(i))));
+      if (!wasSpoiled(before, judged[i]) || judged[i].found.some(isDifference)) {
+        await report(sequences[i], difference);
+        continue;
+      }
+      counts.spoiled++;
     }
+    const { host, found } = judged[i];
     if (host) counts.sequences++;
     else counts.between++;
     const reason = host ? undefined : found[0]?.verdict.reason;
@@ -203,5 +223,9 @@ for (const [reason, count] of counts.explained)
   process.stdout.write(`  not compared with the host: ${count} (${reason})\n`);
 if (counts.deaths > 0)
   process.stdout.write(`  not compared with the host: ${counts.deaths} (ended the native process)\n`);
+if (counts.spoiled > 0)
+  process.stdout.write(
+    `  asked again in a new native process: ${counts.spoiled} (an earlier case had written to its own memory)\n`,
+  );
 for (const [key, count] of differing) process.stdout.write(`  differed ${count} times: ${key}\n`);
 process.exitCode = differing.size === 0 ? 0 : 1;

@@ -195,9 +195,15 @@ export class Oracle {
     return outcomes;
   }
 
+  /** Ends the process; the next call of `run` starts a new one. A case may have written to what is the process's own. */
+  restart(): void {
+    this._process?.stdin.end();
+    this._process = undefined;
+  }
+
   /** Ends the process and removes the program. */
   close(): void {
-    this._process?.stdin.end();
+    this.restart();
     rmSync(this._folder, { recursive: true, force: true });
   }
 }
