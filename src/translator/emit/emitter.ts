@@ -143,8 +143,9 @@ export class Emitter {
     this._outOfLine.push(emit);
   }
 
-  /** Emits what `later` has collected, and what that collects. */
+  /** Emits what `later` has collected, and what that collects: it is jumped to with RSP where the guest's ESP is. */
   finish(): void {
+    if (this._pending !== 0) throw new Error('the fragment ends with a move of ESP pending');
     for (const emit of this._outOfLine) emit();
   }
 
@@ -228,6 +229,7 @@ export class Emitter {
 
   /** Ends the fragment in an instruction that a process may not execute, for the guest's sensitive instruction at `eip`. */
   trap(eip: number): void {
+    this.settleStack();
     this.eip = eip;
     this.mark();
     this.asm.byte(HLT);
