@@ -7,6 +7,8 @@ export type { ExecOptions, TerminalSize } from './machine/exec/agent.js';
 export type { ExecResult, GuestProcess, GuestProcessEvents } from './machine/exec/guestProcess.js';
 export { EXEC_PORT } from './machine/exec/protocol.js';
 export { remus } from './machine/remus.js';
+export { debianLinux } from './linux/debianLinux.js';
+export type { DebianLinuxOptions } from './linux/debianLinux.js';
 export type { Ended, NamedFile } from './machine/messages.js';
 export type {
   LineStatistics,

@@ -2,7 +2,8 @@
  * Opens the files that options name for output, so that none keeps the program waiting: a named pipe without a reader would, before
  * there is a guest to stop. Separate because options of several layers name such files. Read after: `cli/run.ts`, `machine/deviceFiles.ts`.
  */
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { HostError } from './errors.js';
 
 /**
  * Makes the file or empties it. A write to a named pipe then waits for its reader, as one to standard output does.
@@ -20,4 +21,42 @@ export function openOutput(path: string): number {
     throw new Error('it is a pipe that nobody reads, or has no device; start the reader first', { cause: error });
   }
   return openSync(path, 'w');
+}
+
+/**
+ * Finds out whether a file can be written later on, and leaves what is in it alone until then.
+ *
+ * @param purpose the option that names it
+ * @throws HostError `FILE_UNWRITABLE`
+ */
+export function checkOutput(path: string, purpose: string): void {
+  const { O_WRONLY, O_CREAT, O_NONBLOCK } = constants;
+  try {
+    const isNew = statSync(path, { throwIfNoEntry: false }) === undefined;
+    closeSync(openSync(path, O_WRONLY | O_CREAT | O_NONBLOCK, 0o666));
+    if (isNew) rmSync(path);
+  } catch (error) {
+    throw unwritable(path, purpose, error);
+  }
+}
+
+/**
+ * Writes a whole file.
+ *
+ * @param purpose the option that names it
+ * @throws HostError `FILE_UNWRITABLE`
+ */
+export function writeOutput(path: string, text: string, purpose: string): void {
+  try {
+    writeFileSync(path, text);
+  } catch (error) {
+    throw unwritable(path, purpose, error);
+  }
+}
+
+function unwritable(path: string, purpose: string, error: unknown): HostError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  // fifo(7)
+  const why = code === 'ENXIO' ? 'it is a pipe that nobody reads, or has no device; start the reader first' : message;
+  return new HostError('FILE_UNWRITABLE', `cannot write to '${path}' for ${purpose}: ${why}`, { cause: error });
 }

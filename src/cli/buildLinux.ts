@@ -3,6 +3,7 @@ import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError, HostError } from '../errors.js';
 import { IMAGE_FILE } from '../linux/buildKernel.js';
+import { checkArchiveOptions } from '../linux/archiveOptions.js';
 import { Cache } from '../linux/cache.js';
 import { openArchive } from '../linux/guest.js';
 import { vmiKernel } from '../linux/vmiKernel.js';
@@ -24,6 +25,7 @@ function parseJobs(text: string | undefined): number | undefined {
  */
 export async function buildLinux(options: BuildLinuxOptions): Promise<void> {
   const jobs = parseJobs(options.jobs);
+  checkArchiveOptions(options);
   const cache = new Cache();
   const kernel = await withProgress((task) =>
     vmiKernel(

@@ -47,7 +47,7 @@ export class CommandSession {
     const { rows, columns } = this._streams.stdout;
     if (rows !== undefined && columns !== undefined) this._process.resize({ rows, columns });
   };
-  private readonly _onLost = (): void => this._owner.lost();
+  private readonly _onLost = (error: NodeJS.ErrnoException): void => this._owner.lost(error);
 
   /**
    * Asks the machine, which has not started yet, for the command.

@@ -2,13 +2,13 @@
  * `romulus compare`: shows the progress, prints the tables and writes the files. Read before: `compareOptions.ts`.
  * Read after: `../compare/runner.ts`.
  */
-import { closeSync, openSync, writeFileSync } from 'node:fs';
 import ora from 'ora';
 import { compare } from '../compare/runner.js';
 import { comparisonReport } from '../compare/html.js';
 import { formatComparison } from '../compare/text.js';
 import { parseWorkloads } from '../compare/workloads.js';
 import { HostError } from '../errors.js';
+import { checkOutput, writeOutput } from '../outputFile.js';
 import type { CompareOptions } from './compareOptions.js';
 import { remus } from '../machine/remus.js';
 
@@ -22,8 +22,10 @@ const BAR_CELLS = 24;
  */
 export async function runCompare(options: CompareOptions): Promise<void> {
   const chosen = parseWorkloads(options.workloads, options.rom);
-  const files = [options.html, options.json].filter((name) => typeof name === 'string');
-  for (const name of files) checkWritable(name);
+  const html = options.html;
+  const jsonFile = options.json === true ? undefined : options.json;
+  if (html !== undefined) checkOutput(html, '--html');
+  if (jsonFile !== undefined) checkOutput(jsonFile, '--json');
 
   const spinner = ora({ stream: process.stderr, discardStdin: false });
   const abort = new AbortController();
@@ -44,9 +46,11 @@ export async function runCompare(options: CompareOptions): Promise<void> {
     });
     spinner.stop();
     const json = JSON.stringify(comparison, null, 2);
-    if (options.html !== undefined) writeFileSync(options.html, comparisonReport(comparison));
-    if (typeof options.json === 'string') writeFileSync(options.json, `${json}\n`);
+    // First what cannot fail: minutes of measurement are not lost with a full disk.
     process.stdout.write(`${options.json === true ? json : formatComparison(comparison)}\n`);
+    if (html !== undefined) writeOutput(html, comparisonReport(comparison), '--html');
+    if (jsonFile !== undefined) writeOutput(jsonFile, `${json}\n`, '--json');
+    const files = [html, jsonFile].filter((name) => name !== undefined);
     process.stderr.write(
       `romulus: took ${comparison.tookSeconds.toFixed(0)} s${files.length ? `; wrote ${files.join(' and ')}` : ''}\n`,
     );
@@ -59,13 +63,4 @@ export async function runCompare(options: CompareOptions): Promise<void> {
 function bar(done: number): string {
   const full = Math.round(done * BAR_CELLS);
   return '█'.repeat(full) + '░'.repeat(BAR_CELLS - full);
-}
-
-/** @throws HostError `FILE_UNWRITABLE` */
-function checkWritable(name: string): void {
-  try {
-    closeSync(openSync(name, 'a'));
-  } catch (error) {
-    throw new HostError('FILE_UNWRITABLE', `cannot write to '${name}': ${(error as Error).message}`, { cause: error });
-  }
 }

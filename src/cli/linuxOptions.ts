@@ -1,7 +1,10 @@
 /**
- * The options of `romulus linux`: those of `run`, and what only a Linux guest has. Read before: `options.ts`. Read after: `linux.ts`.
+ * The options of `romulus linux`: those of `run`, and what only a Linux guest has; which of them exclude each other. Read before:
+ * `options.ts`. Read after: `linux.ts`.
  */
 import type { Command } from 'commander';
+import { ConfigError } from '../errors.js';
+import { checkArchiveOptions } from '../linux/archiveOptions.js';
 import { addRunOptions, toRunOptions, type RunOptions } from './options.js';
 import { EXIT_STATUS_HELP } from './run.js';
 
@@ -45,7 +48,7 @@ export function addLinuxOptions(command: Command): void {
     .option('--mirror <url>', "archive of Debian to fetch packages from, instead of those of the host's apt")
     .option('--keyring <file>', "keys that the mirror's list of packages must be signed by (default: Debian's)")
     .option('--refresh', 'look for newer packages')
-    .option('--clean', 'remove everything that was fetched and made, and stop');
+    .option('--clean', 'remove everything that was fetched and made, and stop; stands alone');
   addRunOptions(command, {
     kernel: "kernel to boot: a Linux bzImage (default: Debian's)",
     initrd: 'initial RAM disk (default: ours, with busybox)',
@@ -55,12 +58,16 @@ export function addLinuxOptions(command: Command): void {
   });
 }
 
-/** @throws ConfigError from the machine's table */
+/** @throws ConfigError for what does not go together, and from the machine's table */
 export function toLinuxOptions(command: Command): LinuxCommandOptions {
   const own = command.opts<Omit<LinuxCommandOptions, 'run'>>();
   const { root, vmi, mirror, keyring, refresh, clean } = own;
+  if (clean === true) checkClean(command);
+  const run = toRunOptions(command);
+  checkKernelChoice(run, vmi === true);
+  checkArchiveOptions({ mirror, keyring });
   return {
-    run: toRunOptions(command),
+    run,
     ...(root !== undefined && { root }),
     ...(vmi !== undefined && { vmi }),
     ...(mirror !== undefined && { mirror }),
@@ -68,4 +75,29 @@ export function toLinuxOptions(command: Command): LinuxCommandOptions {
     ...(refresh !== undefined && { refresh }),
     ...(clean !== undefined && { clean }),
   };
+}
+
+/** What cannot be undone is not done on the side: whoever gives more than `--clean` may have meant something else. */
+function checkClean(command: Command): void {
+  const others = command.options
+    .filter((option) => command.getOptionValueSource(option.attributeName()) === 'cli')
+    .map(({ long, short }) => `'${long ?? short}'`)
+    .filter((name) => name !== "'--clean'");
+  if (command.args.length > 0) others.push(`the command '${command.args.join(' ')}'`);
+  if (others.length > 0)
+    throw new ConfigError(
+      'CLEAN_AND_MORE',
+      `--clean removes the whole cache and does nothing else, but ${others.join(' and ')} stood beside it; nothing is removed: give --clean alone, or leave it out`,
+    );
+}
+
+/** @throws ConfigError `VMI_AND_KERNEL`, `NO_FPU` */
+function checkKernelChoice({ kernel, native }: RunOptions, isVmi: boolean): void {
+  if (isVmi && kernel !== undefined)
+    throw new ConfigError('VMI_AND_KERNEL', '--vmi and --kernel both name a kernel; give one of them');
+  if (native === false && kernel === undefined)
+    throw new ConfigError(
+      'NO_FPU',
+      'with --no-native the guest has no FPU, and this kernel waits for ever without one; leave --no-native out, or name a kernel that does without (CONFIG_MATH_EMULATION=y) with --kernel',
+    );
 }

@@ -19,6 +19,7 @@ import {
   type OptionRow,
   type SignalRouteValue,
 } from '../options.js';
+import { refuseOverwriting } from './outputs.js';
 
 /** What `romulus run` was told, parsed and checked. */
 export interface RunOptions {
@@ -151,7 +152,7 @@ export function addRunOptions(command: Command, helps: Readonly<Record<string, s
 /**
  * Turns what commander has parsed into `RunOptions`: commander names values after their flags, the table after the API.
  *
- * @throws ConfigError from the machine's table
+ * @throws ConfigError from the machine's table, and for options that do not go together
  */
 export function toRunOptions(command: Command): RunOptions {
   const options: Record<string, unknown> = {};
@@ -166,5 +167,11 @@ export function toRunOptions(command: Command): RunOptions {
   checkMachineOptions(ofMachine.bios === undefined ? { kernel: 'remus.elf', ...ofMachine } : ofMachine);
   if (options.traceFile !== undefined && options.traceItems === undefined)
     throw new ConfigError('BAD_TRACE', '-D needs -d: say what to trace, such as -d in_asm,int');
+  if (options.profile === undefined && (options.profileHz ?? options.symbols) !== undefined)
+    throw new ConfigError(
+      'BAD_PROFILE',
+      '--profile-rate and --symbols belong to --profile FILE: say where the profile goes',
+    );
+  refuseOverwriting(options);
   return options;
 }

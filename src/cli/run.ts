@@ -24,6 +24,8 @@ import { statusOfSignal, watchSignals } from './signals.js';
 import { formatStatistics, formatTranslator } from './stats.js';
 import { Terminal, TERMINAL_HELP, type TerminalCommand, type TerminalOwner } from './terminal.js';
 
+/** What the host lacks. */
+const STATUS_FAILED = 1;
 /** Exit status when --timeout has ended the machine, as of timeout(1). */
 const STATUS_TIMEOUT = 124;
 
@@ -128,7 +130,7 @@ export async function run(options: RunOptions, makeFrontEnd: MakeFrontEnd = onTe
   };
   const frontEnd = makeFrontEnd(machine, {
     command,
-    lost: () => stop({ status: statusOfSignal('SIGPIPE'), isSilent: true }),
+    lost: (error) => stop(reasonOfLoss(error)),
     resized: (columns, rows) => machine.resizeConsole(columns, rows),
   });
   const routed = new Set<string>((options.signals ?? []).map((route) => route.signal));
@@ -164,6 +166,7 @@ export async function run(options: RunOptions, makeFrontEnd: MakeFrontEnd = onTe
   } catch (error) {
     // A machine that was stopped while it started has its reason already.
     if (hostReason === undefined) throw error;
+    if (hostReason.message !== undefined) say(hostReason.message);
     return hostReason.status;
   } finally {
     frontEnd.close();
@@ -241,6 +244,12 @@ function describeStart(options: MachineOptions, isNative: boolean): string {
   const kernel = programName(options);
   const rom = options.rom === false ? 'no ROM' : 'VMI ROM';
   return `booting ${kernel} with ${memoryMiB} MiB, ${rom}, ${isNative ? 'POSIX timer and signals' : 'polled clock'}`;
+}
+
+/** A reader that has had enough, and a terminal that was closed, are no errors; a full disk is one. */
+function reasonOfLoss({ code, message }: NodeJS.ErrnoException): HostReason {
+  if (code === 'EPIPE' || code === 'EIO') return { status: statusOfSignal('SIGPIPE'), isSilent: true };
+  return { status: STATUS_FAILED, message: `standard input or output failed: ${message}`, isSilent: true };
 }
 
 /** Says how it ended where that is not plain, and chooses the exit status. */

@@ -82,8 +82,8 @@ export interface TerminalOwner {
   command(command: TerminalCommand): void;
   /** The terminal has this size, in characters: told when it is opened and whenever it changes. */
   resized(columns: number, rows: number): void;
-  /** The terminal is gone: nobody reads what the guest prints, or nobody can type any more. */
-  lost(): void;
+  /** Nobody reads what the guest prints, or nobody can type any more: the terminal is gone, a reader has had enough, or the error says what. */
+  lost(error: NodeJS.ErrnoException): void;
 }
 
 export class Terminal {
@@ -92,7 +92,7 @@ export class Terminal {
   private _isColumnZero = true;
   private _isLost = false;
   private readonly _onData = (chunk: Buffer): void => this._typed(chunk);
-  private readonly _onLost = (): void => this._lost();
+  private readonly _onLost = (error: NodeJS.ErrnoException): void => this._lost(error);
   private readonly _onResize = (): void => this._resized();
   private readonly _onExit = (): void => this._setRaw(false);
 
@@ -182,11 +182,11 @@ export class Terminal {
   }
 
   /** From here on the guest's output is dropped, so that the machine can end. */
-  private _lost(): void {
+  private _lost(error: NodeJS.ErrnoException): void {
     if (this._isLost) return;
     this._isLost = true;
     this._output.resume();
-    this._owner.lost();
+    this._owner.lost(error);
   }
 
   private _printed(chunk: Buffer): void {

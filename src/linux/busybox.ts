@@ -2,10 +2,11 @@
  * Busybox, the guest's commands, out of Debian's package into the cache. Read before: `deb.ts`. Read after: `guest.ts`.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { HostError } from '../errors.js';
 import type { Archive } from './archive.js';
 import type { Cache } from './cache.js';
+import { cacheDamaged } from './damage.js';
 import { readDeb } from './deb.js';
 import type { Task } from './progress.js';
 
@@ -25,13 +26,18 @@ export async function unpackBusybox(cache: Cache, archive: Archive, task: Task):
     task.progress(`unpacking ${PACKAGE}`);
     await cache.make(entry, async (temporary) => {
       await mkdir(temporary);
+      let isThere = false;
       await readDeb(
         file,
         async ({ path, bytes }) => {
-          if (path === BINARY || path === `usr/${BINARY}`) await writeFile(join(temporary, 'busybox'), await bytes());
+          if (path !== BINARY && path !== `usr/${BINARY}`) return;
+          await writeFile(join(temporary, 'busybox'), await bytes());
+          isThere = true;
         },
         task.signal,
       );
+      if (!isThere)
+        throw new HostError('PACKAGE_DAMAGED', `'${file}' has no '${BINARY}'; remove it, and the next call fetches it`);
     });
   }
   return cache.path(entry, 'busybox');
@@ -41,12 +47,11 @@ export async function unpackBusybox(cache: Cache, archive: Archive, task: Task):
  * The commands that a busybox stands for. It cannot be asked, because it may not run on this host; its list is a table of names, each
  * ended by a NUL, in alphabetical order, that begins with `[` and `[[`.
  *
- * @throws HostError `PACKAGE_DAMAGED`
+ * @throws HostError `CACHE_DAMAGED`
  */
 export async function busyboxApplets(path: string): Promise<string[]> {
   const text = (await readFile(path)).toString('latin1');
   const table = /\0(\[\0\[\[\0(?:[a-z0-9._-]+\0)+)/i.exec(text)?.[1];
-  if (table === undefined)
-    throw new HostError('PACKAGE_DAMAGED', `'${path}' has no list of commands; fetch it again with --clean`);
+  if (table === undefined) throw cacheDamaged(`'${path}' has no list of commands`, dirname(path));
   return table.split('\0').filter((name) => name !== '');
 }

@@ -5,7 +5,7 @@
  * process left there is removed by the next one. (`translations/` is machine/translationFile.ts's own.) Separate because every part of this layer stores things, and a full disk or a
  * read-only home must be told in one way. Read after: `packages.ts`, `kernel.ts`.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
@@ -28,6 +28,9 @@ export function defaultCacheFolder(environment: NodeJS.ProcessEnv = process.env)
   const { XDG_CACHE_HOME: folder } = environment;
   return join(folder !== undefined && isAbsolute(folder) ? folder : join(homedir(), '.cache'), 'romulus');
 }
+
+/** What `stat` counts in, whatever the file system uses. */
+const BLOCK_BYTES = 512;
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException | undefined)?.code ?? '';
 
@@ -99,6 +102,22 @@ export class Cache {
     await rm(this.path(name), { recursive: true, force: true }).catch((error: unknown) => {
       throw this.explain(error);
     });
+  }
+
+  /** Names of what is there, and the room that all of it takes on the disk: of an image that is full of holes only what was written. */
+  async contents(): Promise<{ readonly names: readonly string[]; readonly sizeBytes: number }> {
+    const names = (await readdir(this.folder).catch(() => [])).sort();
+    let blocks = 0;
+    const walk = async (folder: string): Promise<void> => {
+      // What somebody else removes meanwhile does not count.
+      for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
+        const path = join(folder, entry.name);
+        blocks += lstatSync(path, { throwIfNoEntry: false })?.blocks ?? 0;
+        if (entry.isDirectory()) await walk(path);
+      }
+    };
+    await walk(this.folder);
+    return { names, sizeBytes: BLOCK_BYTES * blocks };
   }
 
   /** Removes everything. */

@@ -6,30 +6,22 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { basename, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DriveOption } from '../deviceOptions.js';
 import { ConfigError } from '../errors.js';
 import type { FileOption } from '../machine/machine.js';
 import { AptArchive, hasApt } from './aptArchive.js';
 import { Archive, type ArchiveSource } from './archive.js';
+import { checkArchiveOptions, type ArchiveOptions } from './archiveOptions.js';
 import { busyboxApplets, unpackBusybox } from './busybox.js';
 import type { Cache } from './cache.js';
+import { checkEntry } from './damage.js';
 import { initramfs } from './initramfs.js';
 import { INIT_PARAMETER, Variable, type Session } from './initScript.js';
-import { KERNEL_FILE, kernelPackage, unpackKernel } from './kernelPackage.js';
+import { checkKernel, KERNEL_FILE, kernelPackage, unpackKernel } from './kernelPackage.js';
 import { MirrorArchive } from './mirrorArchive.js';
 import type { Task } from './progress.js';
-
-/** Where packages come from. */
-export interface ArchiveOptions {
-  /** Address of the archive's root; undefined = what the host's apt uses. */
-  readonly mirror?: string | undefined;
-  /** Keys that the mirror's list must be signed by. */
-  readonly keyring?: string | undefined;
-  /** Looks for newer packages. */
-  readonly refresh?: boolean | undefined;
-}
 
 /** A root file system: a folder of the host, copied into the guest's memory, or a disk. */
 export type Root = { readonly folder: string } | { readonly drive: DriveOption };
@@ -87,13 +79,14 @@ export const BASE_PARAMETERS = ['console=ttyS0', 'panic=-1'];
  */
 export const DEBIAN_PARAMETERS = ['noisapnp', 'cryptomgr.notests', 'noreplace-smp'];
 
-/** @throws ConfigError `NO_ARCHIVE`, `BAD_MIRROR` */
+/** @throws ConfigError `NO_ARCHIVE`, `BAD_MIRROR`, `KEYRING_WITHOUT_MIRROR`; HostError `BAD_KEYRING`, `PROGRAM_MISSING` */
 export function openArchive(cache: Cache, options: ArchiveOptions): Archive {
   return new Archive(cache, archiveSource(options));
 }
 
-function archiveSource({ mirror, keyring }: ArchiveOptions): ArchiveSource {
-  if (mirror !== undefined) return new MirrorArchive(mirror, keyring);
+function archiveSource(options: ArchiveOptions): ArchiveSource {
+  checkArchiveOptions(options);
+  if (options.mirror !== undefined) return new MirrorArchive(options.mirror, options);
   if (hasApt()) return new AptArchive();
   throw new ConfigError(
     'NO_ARCHIVE',
@@ -143,7 +136,10 @@ function readNote(cache: Cache, name: string): DebianFiles | undefined {
  */
 export async function prepareLinux(cache: Cache, options: LinuxOptions, task: Task): Promise<LinuxGuest> {
   const needsDebian = options.kernel === undefined || options.initrd === undefined;
+  // Keys and addresses that cannot be are told even where nothing is fetched.
+  if (options.mirror !== undefined) archiveSource(options);
   const debian = needsDebian ? await debianFiles(cache, options, task) : undefined;
+  if (debian !== undefined && options.kernel === undefined) checkKernel(debian.kernelFolder, debian.release);
   const kernel = options.kernel ?? join(debian?.kernelFolder ?? '', KERNEL_FILE);
   const initrd: FileOption = options.initrd ?? {
     name: 'initramfs',
@@ -165,6 +161,7 @@ export async function prepareLinux(cache: Cache, options: LinuxOptions, task: Ta
 const AGENT = fileURLToPath(new URL('../../guest/romulus-agent', import.meta.url));
 
 async function packInitramfs(debian: DebianFiles, options: LinuxOptions): Promise<Uint8Array> {
+  checkEntry(dirname(debian.busybox), [basename(debian.busybox)]);
   return initramfs({
     busybox: await readFile(debian.busybox),
     applets: await busyboxApplets(debian.busybox),

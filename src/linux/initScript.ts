@@ -116,6 +116,8 @@ if box ls -d /sys/bus/virtio/drivers/virtio_console/virtio* >/dev/null 2>&1; the
   [ "$${Variable.Session}" = agent ] && complaints=/dev/console || complaints=/dev/null
   $own/agent 2>$complaints &
   agent=$!
+elif [ "$${Variable.Session}" = agent ]; then
+  echo 'romulus: no virtio console is found, and commands come by one: the kernel has no driver for it, or for PCI' >/dev/console
 fi
 
 case "$${Variable.Session}" in

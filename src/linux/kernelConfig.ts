@@ -5,7 +5,7 @@
  * The configuration stands in the kernel itself (CONFIG_IKCONFIG) or in the file that distributions put beside it. Separate from
  * `../boot`, which refuses what cannot boot and reads no other files. Read before: `../boot/bzimage.ts`. Read after: `../cli/run.ts`.
  */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
@@ -70,6 +70,8 @@ async function configWithin(kernel: Buffer): Promise<string | undefined> {
  * @param append the kernel command line
  */
 export async function kernelWarnings(path: string, append: string): Promise<string[]> {
+  // What came through a pipe cannot be read once more.
+  if (!(await stat(path)).isFile()) return [];
   const kernel = await readFile(path);
   if (!isBzImage(kernel) && !isElf(kernel)) return [];
   const config = await kernelConfig(path, kernel);

@@ -5,11 +5,13 @@
  * Read before: `archive.ts`, `deb.ts`, `modules.ts`. Read after: `guest.ts`.
  */
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HostError } from '../errors.js';
 import type { Archive } from './archive.js';
 import type { Cache } from './cache.js';
+import { cacheDamaged, checkEntry } from './damage.js';
 import { readDeb } from './deb.js';
 import { unpackKernelImage } from './kernelImage.js';
 import { aliasTable, dependencyTable, readModule, selectModules, type KernelModule } from './modules.js';
@@ -75,6 +77,23 @@ export async function unpackKernel(cache: Cache, archive: Archive, name: string,
   return { release, folder };
 }
 
+/**
+ * Looks whether a kernel in the cache still has what a boot takes. A guest whose modules are gone only says that it finds no devices.
+ *
+ * @throws HostError `CACHE_DAMAGED`
+ */
+export function checkKernel(folder: string, release: string): void {
+  const modules = join('lib/modules', release);
+  const table = join(modules, 'modules.dep');
+  checkEntry(folder, [KERNEL_FILE, table, join(modules, 'modules.alias')]);
+  const paths = readFileSync(join(folder, table), 'utf8').match(/[^\s:]+/g);
+  if (paths === null) throw cacheDamaged(`'${join(folder, table)}' names no module`, folder);
+  checkEntry(
+    folder,
+    [...new Set(paths)].map((path) => join(modules, path)),
+  );
+}
+
 async function unpack(file: string, release: string, folder: string, task: Task): Promise<void> {
   const kernelPath = `boot/vmlinuz-${release}`;
   const boot = new Map(['config', 'System.map'].map((name) => [`boot/${name}-${release}`, name])).set(
@@ -102,7 +121,7 @@ async function unpack(file: string, release: string, folder: string, task: Task)
   );
   const [missing] = boot.keys();
   if (missing !== undefined)
-    throw new HostError('PACKAGE_DAMAGED', `'${file}' has no '${missing}'; fetch it again with --clean`);
+    throw new HostError('PACKAGE_DAMAGED', `'${file}' has no '${missing}'; remove it, and the next call fetches it`);
   const chosen = selectModules(modules, MODULES);
   for (const { path, bytes } of chosen) await write(modulesPath + path, bytes);
   await write(`${modulesPath}modules.dep`, dependencyTable(chosen));

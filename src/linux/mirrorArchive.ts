@@ -1,23 +1,25 @@
 /**
  * An archive fetched over HTTP without apt: for hosts that are no Debian, and for `--mirror`.
  *
- * What is checked: InRelease's signature where the host has gpgv and Debian's keys, the list of packages against InRelease, each file
- * against the list. Without gpgv or keys the chain begins at an unchecked InRelease, and the user is told so. Read before: `archive.ts`.
+ * What is checked: InRelease's signature where the user names keys or the host has gpgv and Debian's, the list of packages against
+ * InRelease, each file against the list. Otherwise the chain begins at an unchecked InRelease, and the user is told so. Read before:
+ * `archive.ts`, `keyring.ts`.
  */
 import { createHash } from 'node:crypto';
-import { createWriteStream, existsSync } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { gunzipSync } from 'node:zlib';
-import { ConfigError, HostError } from '../errors.js';
+import { HostError } from '../errors.js';
 import { RELEASE, type ArchiveSource } from './archive.js';
+import { checkArchiveOptions, type ArchiveOptions } from './archiveOptions.js';
+import { trustOf, type Trust } from './keyring.js';
 import { condense } from './packageIndex.js';
-import { findProgram, runProgram } from './programs.js';
+import { runProgram } from './programs.js';
 import type { Task } from './progress.js';
 
-const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 /** The forms of the list that Node can read, the smaller one first. */
 const LISTS = ['main/binary-i386/Packages.gz', 'main/binary-i386/Packages'];
 
@@ -38,23 +40,19 @@ export function parseRelease(text: string): ListedFile[] {
 export class MirrorArchive implements ArchiveSource {
   readonly name: string;
   private readonly _base: string;
+  private readonly _trust: Trust;
 
   /**
    * @param mirror address of the archive's root
-   * @param keyring keys that InRelease must be signed by
-   * @throws ConfigError `BAD_MIRROR`
+   * @throws ConfigError `BAD_MIRROR`; HostError `BAD_KEYRING`, `PROGRAM_MISSING`
    */
-  constructor(
-    mirror: string,
-    private readonly _keyring: string = KEYRING,
-  ) {
-    if (!/^https?:\/\/[^/]/.test(mirror) || !URL.canParse(mirror))
-      throw new ConfigError(
-        'BAD_MIRROR',
-        `mirror '${mirror}' is not understood; give the http or https address of an archive's root, the folder above dists/`,
-      );
+  constructor(mirror: string, { keyring, usualKeyring }: ArchiveOptions = {}) {
+    checkArchiveOptions({ mirror });
     this._base = mirror.replace(/\/+$/, '');
-    this.name = `mirror-${createHash('sha256').update(this._base).digest('hex').slice(0, 12)}`;
+    this._trust = trustOf(keyring, usualKeyring);
+    // A list that was not checked, or with other keys, is another list.
+    const identity = createHash('sha256').update(`${this._base}\n${this._trust.id}`).digest('hex');
+    this.name = `mirror-${identity.slice(0, 12)}`;
   }
 
   async fetchIndex(folder: string, task: Task): Promise<string> {
@@ -92,23 +90,22 @@ export class MirrorArchive implements ArchiveSource {
   }
 
   private async _checkSignature(release: Uint8Array, folder: string, task: Task): Promise<void> {
-    const gpgv = findProgram('gpgv');
-    if (gpgv === undefined || !existsSync(this._keyring)) {
-      const missing = gpgv === undefined ? "this host has no 'gpgv'" : `'${this._keyring}' is not there`;
+    const trust = this._trust;
+    if (!trust.isChecked) {
       task.warn(
-        `the archive's signature is NOT checked, because ${missing}; checksums are, against what '${this._base}' itself says`,
+        `the archive's signature is NOT checked, because ${trust.why}; checksums are, against what '${this._base}' itself says`,
       );
       return;
     }
     const file = join(folder, 'InRelease');
     try {
       await writeFile(file, release);
-      await runProgram(gpgv, ['--keyring', this._keyring, file], task.signal);
+      await runProgram(trust.gpgv, ['--keyring', trust.keyring, file], task.signal);
     } catch (error) {
       task.signal.throwIfAborted();
       throw new HostError(
         'ARCHIVE_UNTRUSTED',
-        `'${this._base}' is not signed by the keys in '${this._keyring}'; use another --mirror, or name its keys with --keyring FILE`,
+        `'${this._base}' is not signed by the keys in '${trust.keyring}'; use another --mirror, or name its keys with --keyring FILE`,
         { cause: error },
       );
     }

@@ -4,9 +4,10 @@
  */
 import { statSync } from 'node:fs';
 import { ConfigError } from '../errors.js';
+import type { ArchiveOptions } from './archiveOptions.js';
 import type { Cache } from './cache.js';
 import { debianRoot } from './debianRoot.js';
-import { openArchive, type ArchiveOptions, type Root } from './guest.js';
+import { openArchive, type Root } from './guest.js';
 import type { Task } from './progress.js';
 
 /** The word that stands for Debian's userland; a file of that name is meant by `./debian`. */

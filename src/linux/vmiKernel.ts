@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { buildKernel, IMAGE_FILE } from './buildKernel.js';
 import type { Archive } from './archive.js';
 import type { Cache } from './cache.js';
+import { checkEntry } from './damage.js';
 import { unpackKernelImage } from './kernelImage.js';
 import { KERNEL_FILE, type KernelFiles } from './kernelPackage.js';
 import { folderSource, packagedSource, shortHash, type KernelSource } from './kernelSource.js';
@@ -47,8 +48,10 @@ export async function vmiKernel(
   const found =
     source === undefined ? await packagedSource(cache, openArchive(), task, refresh) : await folderSource(source);
   const entry = `kernels/vmi-${found.version}-${shortHash(`${found.id} ${await overlayText()}`)}`;
-  if (found.isFixed && cache.has(entry))
+  if (found.isFixed && cache.has(entry)) {
+    checkEntry(cache.path(entry), [IMAGE_FILE, KERNEL_FILE, 'config']);
     return { release: await releaseOf(cache.path(entry)), folder: cache.path(entry) };
+  }
   const { release, copyTo } = await build(cache, found, jobs, task);
   await cache.remove(entry);
   const folder = await cache.make(entry, async (temporary) => {

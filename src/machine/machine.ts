@@ -10,7 +10,6 @@
  * Read before: docs/how-it-works.md. Read after: `worker.ts` (the other side), `board.ts` (the machine's parts).
  */
 import { EventEmitter } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import { constants } from 'node:os';
 import { basename } from 'node:path';
 import { ConfigError, HostError, RomulusError } from '../errors.js';
@@ -38,6 +37,7 @@ import { DeviceFiles, type DeviceOptions } from './deviceFiles.js';
 import { Agent, type ExecOptions } from './exec/agent.js';
 import type { GuestProcess } from './exec/guestProcess.js';
 import { EXEC_PORT } from './exec/protocol.js';
+import { readInput } from './inputFile.js';
 import {
   isPaused,
   packTerminalSize,
@@ -179,6 +179,8 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
   private _isDebugScheduled = false;
   private _isRunning = false;
   private _isStopAsked = false;
+  /** Ends the reading of the files to boot. */
+  private readonly _reading = new AbortController();
   private _isOver = false;
 
   /**
@@ -246,8 +248,8 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
     try {
       abort?.throwIfAborted();
       const { kernel: kernelOption, bios, initrd = [] } = this._options;
-      const kernel = await readNamed((kernelOption ?? bios)!, bios === undefined ? 'kernel' : 'BIOS');
-      const modules = await Promise.all([initrd].flat().map((file: FileOption) => readNamed(file, 'initrd')));
+      const kernel = await this._read((kernelOption ?? bios)!, bios === undefined ? 'kernel' : 'BIOS');
+      const modules = await Promise.all([initrd].flat().map((file: FileOption) => this._read(file, 'initrd')));
       abort?.throwIfAborted();
       if (this._isOver) throw new ConfigError('STOPPED', 'the machine was stopped before it ran');
       const files = this._files.open(this._options, this._channels.size > 0, this._native);
@@ -309,6 +311,21 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
     };
   }
 
+  /** @throws ConfigError `NO_FILE`, `STOPPED` */
+  private async _read(file: FileOption, what: string): Promise<SentFile> {
+    if (typeof file !== 'string') return { name: file.name, bytes: file.bytes, isOurs: false };
+    const { signal } = this._reading;
+    try {
+      const bytes = await readInput(file, signal);
+      return { name: basename(file), bytes, isOurs: bytes.byteLength === bytes.buffer.byteLength };
+    } catch (error) {
+      signal.throwIfAborted();
+      const { code, message } = error as NodeJS.ErrnoException;
+      const why = code === 'ENOENT' ? 'there is no such file' : message;
+      throw new ConfigError('NO_FILE', `cannot read ${what} '${file}': ${why}`, { cause: error });
+    }
+  }
+
   /** Gives the vCPU thread its work. The promise settles when it runs the guest, or will not. */
   private _launch(setup: WorkerSetup): Promise<void> {
     const thread = (this._thread ??= new VcpuThread());
@@ -326,7 +343,7 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
             this.emit('running');
             break;
           case 'failed':
-            ended = notStarted(received.message);
+            ended = this._isRunning ? hostFailed(received.message) : notStarted(received.message);
             reject(toError(received));
             break;
           case 'paused':
@@ -496,6 +513,7 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
   /** Ends the machine and waits until its thread, memory and signal routes are given back. Safe to call at any time, repeatedly. */
   async stop(): Promise<Ended> {
     if (!this._isLaunched) {
+      this._reading.abort(new ConfigError('STOPPED', 'the machine was stopped before it ran'));
       this._finish({ reason: ExitReason.Stopped, status: 0, message: 'stopped before it started', report: undefined });
     } else if (!this._isOver) {
       this._isStopAsked = true;
@@ -593,22 +611,14 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
   }
 }
 
-async function readNamed(file: FileOption, what: string): Promise<SentFile> {
-  if (typeof file !== 'string') return { name: file.name, bytes: file.bytes, isOurs: false };
-  try {
-    const bytes = await readFile(file);
-    return { name: basename(file), bytes, isOurs: bytes.byteLength === bytes.buffer.byteLength };
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    const why =
-      code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : (error as Error).message;
-    throw new ConfigError('NO_FILE', `cannot read ${what} '${file}': ${why}`, { cause: error });
-  }
-}
-
 /** The end of a machine that did not get as far as its guest. */
 function notStarted(why: string): Ended {
   return { reason: ExitReason.Stopped, status: 1, message: `did not start: ${why}`, report: undefined };
+}
+
+/** The end of a guest for which the host lacked something on the way: memory, room for a file. */
+function hostFailed(why: string): Ended {
+  return { reason: ExitReason.Killed, status: 1, message: `the guest cannot go on: ${why}`, report: undefined };
 }
 
 function crashed(error: Error): Ended {

@@ -108,6 +108,15 @@ describe('romulus, the command', () => {
     fails(['run', '--timeout', 'soon'], 2, /timeout 'soon' is not possible; give seconds/);
   });
 
+  it('refuses what makes no sense for a Linux guest with status 2, and keys that are not there with status 1', () => {
+    fails(['linux', '--clean', '-m', '64M'], 2, /nothing is removed: .*; see 'romulus linux --help'/);
+    fails(['linux', '--vmi', '--kernel', 'x'], 2, /--vmi and --kernel both name a kernel/);
+    fails(['linux', '--mirror', 'bogus'], 2, /mirror 'bogus' is not understood/);
+    fails(['linux', '--no-native', '--', 'true'], 2, /with --no-native the guest has no FPU/);
+    const keys = ['--mirror', 'http://127.0.0.1:1', '--keyring', join(folder, 'none')];
+    fails(['linux', '--kernel', 'x', '--initrd', 'y', ...keys], 1, /the keyring '.*none' is not there/);
+  });
+
   it('refuses files that cannot be booted with status 1', () => {
     fails(['run', '--kernel', join(folder, 'none')], 1, /cannot read kernel '.*none': there is no such file/);
     fails(['run', '--kernel', folder], 1, /cannot read kernel '.*': it is a folder/);
@@ -197,6 +206,59 @@ describe('romulus, the command', () => {
     ];
     for (const words of options)
       fails(['run', '--kernel', kernel, ...words], 1, /'.*pipe'.*: it is a pipe that nobody reads/);
+  });
+
+  it('boots what comes through a pipe, and does not wait for one that nobody writes, nor read a device', () => {
+    const shell = (text: string): Outcome =>
+      spawnSync('bash', ['-c', text, 'bash', process.execPath, program], { encoding: 'utf8', timeout: 15000 });
+    const kernel = file('halt', multibootElf());
+    assert.match(
+      shell(`"$1" "$2" run --kernel <(cat '${kernel}') </dev/null`).stderr,
+      /halted with interrupts disabled/,
+    );
+    assert.match(shell('"$1" "$2" run --kernel <(true)').stderr, /the file is empty/);
+    const pipe = join(folder, 'unwritten');
+    assert.equal(spawnSync('mkfifo', [pipe]).status, 0);
+    fails(['run', '--kernel', pipe, '--timeout', '0.2'], 124, /stopped after 0.2 s/);
+    fails(['run', '--kernel', kernel, '--initrd', '/dev/zero'], 1, /'\/dev\/zero': it is neither a file nor a pipe/);
+  });
+
+  it('does not write over what it reads, nor empty a file before it has something to write', () => {
+    const image = file('image', new Uint8Array(4096).fill(1));
+    fails(
+      ['run', '--drive', `file=${image}`, '--serial', `file:${image}`],
+      2,
+      /--serial would write over '.*', which --drive names/,
+    );
+    fails(['run', '--kernel', image, '--profile', image], 2, /--profile would write over/);
+    fails(
+      ['run', '--debugcon', image, '-d', 'int', '-D', image],
+      2,
+      /--trace-file would write over .* --debugcon names/,
+    );
+    fails(['run', '--profile-rate', '10'], 2, /belong to --profile FILE/);
+    const kept = file('kept.folded', Buffer.from('kept'));
+    romulus('run', '--kernel', join(folder, 'none'), '--profile', kept);
+    assert.equal(readFileSync(kept, 'utf8'), 'kept');
+    assert.ok(readFileSync(image).every((byte) => byte === 1));
+  });
+
+  it('says why a guest cannot go on, and what could not be written', () => {
+    const kernel = file('halt', multibootElf());
+    const full = '/dev/full';
+    fails(['run', '--kernel', kernel, '--dump-fragments', full], 1, /the guest cannot go on: .*'\/dev\/full'.*ENOSPC/);
+    const words = ['run', '--append', 'quiet run=halt', '--profile', full];
+    fails(words, 1, /cannot write to '\/dev\/full' for --profile: ENOSPC/);
+    const { status, stderr } = spawnSync(
+      'bash',
+      ['-c', '"$1" "$2" run --append run=halt >/dev/full', '', process.execPath, program],
+      {
+        encoding: 'utf8',
+        timeout: 15000,
+      },
+    );
+    assert.deepEqual([status, stderr.split('\n').length], [1, 2], stderr);
+    assert.match(stderr, /standard input or output failed: ENOSPC/);
   });
 
   it('prints what the host offers', () => {

@@ -1,6 +1,15 @@
 /** The cache: entries are whole or not there, and refusals of the file system name the cure. */
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,6 +36,18 @@ describe('Cache', () => {
     await cache.write('a/b', 'newer');
     assert.equal(readFileSync(path, 'utf8'), 'newer');
     assert.deepEqual(readdirSync(cache.path('tmp')), []);
+  });
+
+  it('knows what it holds, without what its links point at', async () => {
+    const cache = new Cache(join(folder, 'cache'));
+    assert.deepEqual(await cache.contents(), { names: [], sizeBytes: 0 });
+    await cache.write('b/deep/file', Buffer.alloc(1 << 20, 1));
+    writeFileSync(join(folder, 'outside'), Buffer.alloc(8 << 20, 1));
+    mkdirSync(cache.path('a'));
+    symlinkSync(folder, cache.path('a/link'));
+    const { names, sizeBytes } = await cache.contents();
+    assert.deepEqual(names, ['a', 'b', 'tmp']);
+    assert.ok(sizeBytes < 2 << 20, String(sizeBytes));
   });
 
   it('says so where no folder can be made', async () => {

@@ -1,7 +1,17 @@
 /** A guest made of packages: from a made-up archive on this host, from the cache, and when things go wrong on the way. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Cache } from '../../../src/linux/cache.js';
@@ -12,6 +22,8 @@ import { ArchiveServer, linuxPackages } from '../../helpers/debianArchive.js';
 
 /** A path without a keyring: the made-up archive is not signed. */
 const NO_KEYS = '/nonexistent';
+/** Looks like a keyring, and has no key. (RFC 4880, 4.2) */
+const PUBLIC_KEY_PACKET = Buffer.of(0x99, 0, 0);
 
 describe('prepareLinux', () => {
   let folder = '';
@@ -40,7 +52,7 @@ describe('prepareLinux', () => {
     signal: abort.signal,
   });
   const prepare = (options: Partial<LinuxOptions> = {}): Promise<LinuxGuest> =>
-    prepareLinux(cache, { mirror, keyring: NO_KEYS, session: 'shell', ...options }, task());
+    prepareLinux(cache, { mirror, usualKeyring: NO_KEYS, session: 'shell', ...options }, task());
   const leftovers = (): string[] => readdirSync(cache.path('tmp'));
   const cachedDeb = (): string => cache.path('packages', 'linux-image-6.1.0-99-686_6.1.99-1_i386.deb');
   const list = ({ initrd }: LinuxGuest): string[] => {
@@ -174,9 +186,75 @@ describe('prepareLinux', () => {
 
   it('refuses an archive that its keys have not signed', async function () {
     if (spawnSync('gpgv', ['--version']).error !== undefined) this.skip(); // no gpgv on this host
-    const keyring = join(folder, 'empty.gpg');
-    writeFileSync(keyring, '');
+    const keyring = join(folder, 'keys.gpg');
+    writeFileSync(keyring, PUBLIC_KEY_PACKET);
     await assert.rejects(prepare({ keyring }), { code: 'ARCHIVE_UNTRUSTED', message: /--keyring/ });
+    await prepare();
+    const before = server.requests.length;
+    await assert.rejects(prepare({ keyring }), { code: 'ARCHIVE_UNTRUSTED' });
+    assert.equal(
+      server.requests.length,
+      before + 1,
+      'the list that was not checked does not serve a call that asks for it',
+    );
+  });
+
+  it('takes the keys that are named for a demand', async () => {
+    const file = (name: string, bytes: string | Buffer): string => {
+      writeFileSync(join(folder, name), bytes);
+      return join(folder, name);
+    };
+    const cases: [string, RegExp][] = [
+      [join(folder, 'none'), /the keyring '.*none' is not there/],
+      [folder, /cannot read the keyring '.*': it is a folder/],
+      [file('empty', ''), /'.*empty' is no keyring that gpgv takes; give a file of public keys/],
+      [file('text', 'hello'), /'.*text' is no keyring that gpgv takes/],
+      [file('keys.asc', '-----BEGIN PGP PUBLIC KEY BLOCK-----'), /armoured text; .*gpg --dearmor/],
+    ];
+    for (const [keyring, message] of cases)
+      for (const files of [{}, { kernel: '/k', initrd: '/i' }])
+        await assert.rejects(prepare({ keyring, ...files }), { code: 'BAD_KEYRING', message });
+    assert.deepEqual(server.requests, []);
+    const keyring = file('keys.gpg', PUBLIC_KEY_PACKET);
+    await assert.rejects(prepare({ keyring, mirror: undefined }), { code: 'KEYRING_WITHOUT_MIRROR' });
+    const { PATH } = process.env;
+    process.env.PATH = '';
+    try {
+      await assert.rejects(prepare({ keyring }), { code: 'PROGRAM_MISSING', message: /'gpgv' is needed to check/ });
+    } finally {
+      process.env.PATH = PATH;
+    }
+  });
+
+  it('names what is damaged in the cache, and the one folder to remove', async () => {
+    const { kernel } = await prepare();
+    const kernels = join(kernel as string, '..');
+    const busybox = cache.path('busybox', readdirSync(cache.path('busybox'))[0] ?? '');
+    const modules = join(kernels, 'lib/modules/6.1.0-99-686');
+    const remove = (path: string): void => rmSync(path, { recursive: true });
+    const cases: [folder: string, spoil: () => void, found: string][] = [
+      [busybox, () => remove(join(busybox, 'busybox')), "busybox' is missing"],
+      [busybox, () => truncateSync(join(busybox, 'busybox')), "busybox' is empty"],
+      [busybox, () => writeFileSync(join(busybox, 'busybox'), 'text'), 'has no list of commands'],
+      [kernels, () => remove(kernel as string), "vmlinux' is missing"],
+      [kernels, () => (remove(kernel as string), mkdirSync(kernel as string)), "vmlinux' is no file"],
+      [kernels, () => remove(join(kernels, 'lib')), "modules.dep' is missing"],
+      [kernels, () => truncateSync(join(modules, 'modules.dep')), "modules.dep' is empty"],
+      [kernels, () => remove(join(modules, 'kernel/drivers/virtio/virtio.ko')), "virtio.ko' is missing"],
+      [kernels, () => truncateSync(join(modules, 'kernel/drivers/block/virtio_blk.ko')), "virtio_blk.ko' is empty"],
+    ];
+    for (const [entry, spoil, found] of cases) {
+      spoil();
+      await assert.rejects(prepare(), (error: Error & { code?: string }) => {
+        assert.equal(error.code, 'CACHE_DAMAGED', error.message);
+        assert.ok(error.message.includes(found), error.message);
+        assert.ok(error.message.includes(`remove the folder '${entry}'`), error.message);
+        return true;
+      });
+      remove(entry);
+      await prepare();
+      assert.ok(existsSync(entry));
+    }
   });
 
   it("takes the user's kernel, initial RAM disk and parameters", async () => {
