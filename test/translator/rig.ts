@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { HostFpu } from '../../src/machine/hostFpu.js';
 import { openTranslator, type HostTranslatorOptions } from '../../src/machine/hostTranslator.js';
 import { Interpreter } from '../../src/interp/interpreter.js';
+import { makeStrategy, type StrategyName } from '../../src/irq/strategies/index.js';
 import { Mmu } from '../../src/memory/mmu.js';
 import { PhysMemory } from '../../src/memory/phys.js';
 import { tryNative, type Native } from '../../src/native.js';
@@ -79,6 +80,17 @@ function start({ cpu, phys, words }: { cpu: Vcpu; phys: PhysMemory; words: Int32
 export interface PairOptions extends HostTranslatorOptions, TranslatorOptions {
   /** Puts more into memory before the program starts; called for both machines. */
   readonly prepare?: (machine: Machine) => void;
+  /** How IF reaches the host; default virtual-mask. Nothing of the host listens. */
+  readonly interrupts?: StrategyName;
+}
+
+/** Has the guest's IF handled as on a board. */
+function install(interpreter: Interpreter, name: StrategyName): void {
+  const { cpu } = interpreter;
+  const strategy = makeStrategy(name);
+  cpu.words[Word.Strategy] = strategy.number;
+  const mask = { close: () => undefined, open: () => undefined, wait: () => false };
+  strategy.install({ cpu, mask, trapSensitive: () => interpreter.trapSensitive() });
 }
 
 export class Pair {
@@ -120,6 +132,7 @@ export class Pair {
     const inner = new Interpreter(fast.cpu, fast.phys);
     const translator = new Translator(inner, openTranslator(addon, ram, state, fast.phys.direct, options), options);
     this.translated = { ...fast, translator, run: (limit) => translator.run(limit) };
+    for (const one of [interpreter, inner]) install(one, options.interrupts ?? 'virtual-mask');
     for (const machine of [this.interpreted, this.translated]) {
       start(machine);
       machine.phys.load(CODE, Uint8Array.from(program));
