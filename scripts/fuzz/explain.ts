@@ -42,14 +42,14 @@ const MISALIGNED = 2;
 const NESTED = 1 << 14;
 
 /**
- * Zen 5 (family 26, model 2, stepping 1, microcode 1000065) copies stale bytes in REP MOVS with 16-bit addresses that overlap, where the upper halves of ESI and EDI
- * differ: it seems to look for an overlap in the whole registers.
+ * Zen 5 (family 26, model 2, stepping 1, microcode 1000065) copies stale bytes in REP MOVS with 16-bit addresses that overlap, where the upper half of EDI is not
+ * 0: it seems to look for an overlap in the whole register.
  */
 function overlapsUnseen({ form, prefixes, addressSize, operandSize }: Instruction, words: Int32Array): boolean {
   if (form.mnemonic !== 'MOVS' || addressSize !== 2 || (prefixes & (Prefix.Rep | Prefix.Repne)) === 0) return false;
   const [esi, edi, ecx] = [words[Word.Esi], words[Word.Edi], words[Word.Ecx]];
   const distance = Math.abs((esi & 0xffff) - (edi & 0xffff));
-  return (esi ^ edi) >>> 16 !== 0 && Math.min(distance, 0x10000 - distance) < (ecx & 0xffff) * operandSize;
+  return edi >>> 16 !== 0 && Math.min(distance, 0x10000 - distance) < (ecx & 0xffff) * operandSize;
 }
 
 /** Selectors of the host's GDT that the guest has not: 64-bit code and the processor's number. */
