@@ -15,6 +15,8 @@ namespace {
 /* Words of an entry in the side table. */
 constexpr std::uint32_t kSideWords = 3;
 
+}  // namespace
+
 /* The entry of the guest instruction that a host instruction is part of; src/translator/sideTable.ts is the twin and says what it holds. */
 const std::int32_t *sideEntry(const Translator &translator, std::uint32_t offset) {
   const std::int32_t *entries = translator.side + 1;
@@ -30,8 +32,6 @@ const std::int32_t *sideEntry(const Translator &translator, std::uint32_t offset
   }
   return low == 0 ? nullptr : entries + kSideWords * (low - 1);
 }
-
-}  // namespace
 
 void locateFault(Translator &translator) {
   Machine machine(translator);

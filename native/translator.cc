@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "fpuPointers.h"
 #include "gsBase.h"
 #include "signal.h"
 #include "state.h"
@@ -203,7 +204,9 @@ void translatorEnter(Translator &translator) {
   for (;;) {
     gsSet(reinterpret_cast<std::uint64_t>(translator.windows[translator.current].base));
     bringSegments(translator.state);
+    const FpuPointers pointers = fpuPointers(translator);
     romulusEnter(translator.state);
+    bringFpuPointers(translator, pointers);
     if (!answer(translator) || !goOn(translator)) return;
   }
 }

@@ -174,6 +174,9 @@ unsigned shortcut(Translator &translator);
  */
 void locateFault(Translator &translator);
 
+/* The entry of the side table for the guest instruction that the host instruction at `offset` of the code buffer is part of; null before all of them. */
+const std::int32_t *sideEntry(const Translator &translator, std::uint32_t offset);
+
 /*
  * Delivers the page fault that translated code has just been left for (XlateExit.Fault) and that has been located, so that the guest goes on at Word.NextEip in its
  * handler. Returns false, with nothing changed, where that is for TypeScript to do.

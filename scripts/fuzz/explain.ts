@@ -153,7 +153,7 @@ function trace(machine: UserMachine, state: State): Trace {
 
 /** Instructions with several memory accesses, which processors check in different orders. */
 const SEVERAL_ACCESSES =
-  /^(CMPS|MOVS|ENTER|LEAVE|IRET|RETF|CALL|CALLF|JMPF|FX(SAVE|RSTOR)|FLDENV|FNSTENV|FRSTOR|FNSAVE|PUSHA|POPA|BOUND)$/;
+  /^(CMPS|MOVS|L[DEFGS]S|ENTER|LEAVE|IRET|RETF|CALL|CALLF|JMPF|FX(SAVE|RSTOR)|FLDENV|FNSTENV|FRSTOR|FNSAVE|PUSHA|POPA|BOUND)$/;
 
 /** Instructions on 16 bytes that need no alignment (SDM 2, "MOVUPS"), and POP of a segment register, which may read its two bytes alone. */
 const isAlignmentOpen = ({ form, operands }: Instruction): boolean =>

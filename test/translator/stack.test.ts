@@ -53,6 +53,21 @@ describe('translator: pushes and pops in a row', () => {
     user([0x50, 0x51, 0xe8, ...d(0)], above + 8, faults);
   });
 
+  it('are all or nothing in PUSHA and POPA, which name the first address that faults', () => {
+    // mov esp; pusha, popa, and their 16-bit forms, across the ends of a page that is not there
+    for (const { code, isPush, bytes } of [
+      { code: [0x60], isPush: true, bytes: 4 },
+      { code: [0x61], isPush: false, bytes: 4 },
+      { code: [0x66, 0x60], isPush: true, bytes: 2 },
+      { code: [0x66, 0x61], isPush: false, bytes: 2 },
+    ])
+      for (let elements = 1; elements < 8; elements++)
+        for (const odd of [0, 1]) {
+          const esp = isPush ? ((ABSENT + 1) << 12) + bytes * elements + odd : (ABSENT << 12) - bytes * elements - odd;
+          user(code, esp, (words) => assert.equal(words[Word.Ebp], 14));
+        }
+  });
+
   it('use ESP in between', () => {
     both(
       [

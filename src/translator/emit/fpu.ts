@@ -1,7 +1,8 @@
 /**
  * x87, MMX and SSE: the instruction itself, on the host's FPU, which holds the guest's state. The front end puts the check for that at the
  * fragment's start. An exception that the guest has not masked arrives as a signal, and the interpreter runs the instruction again.
- * Instructions that store or load the pointers of the last x87 instruction are the interpreter's: on the host those are host addresses.
+ * Instructions that store or load the pointers of the last x87 instruction are the interpreter's: on the host those are host addresses, which
+ * native/fpuPointers.cc makes the guest's when its state is saved.
  * (SDM 1, "x87 FPU Instruction and Data (Operand) Pointers")
  * Read before: `rom.ts`. Read after: `plan.ts`.
  */

@@ -66,17 +66,18 @@ const planPop: Plan = (instruction, request, nextEip) => {
   return kind === OperandKind.Memory ? emitPopMemory : emitPopRegister;
 };
 
+/** All of it is probed first, in the order of the pushes, so that one that faults has written nothing. */
 const emitPusha: Emit = (emitter, { operandSize }) => {
+  for (let count = 1; count <= 8; count++) probeWrite(emitter, -operandSize * count, operandSize);
   for (let register = Reg.Eax; register <= Reg.Edi; register++) {
     emitter.store(emitter.stack(-operandSize * (register + 1)), register, operandSize);
   }
   emitter.moveStack(-operandSize * 8);
 };
 
-/** Both ends are read first: then all of it is mapped, and no load after the first changed register can fault. */
+/** All of it is read first, in the order of the pops: then no load after the first changed register can fault. */
 const emitPopa: Emit = (emitter, { operandSize }) => {
-  emitter.load(Host.R8, emitter.stack(0), operandSize);
-  emitter.load(Host.R8, emitter.stack(operandSize * 7), operandSize);
+  for (let i = 0; i < 8; i++) emitter.load(Host.R8, emitter.stack(operandSize * i), operandSize);
   for (let i = 0; i < 8; i++) {
     const register = Reg.Edi - i;
     if (register !== Reg.Esp) emitter.load(register, emitter.stack(operandSize * i), operandSize);
@@ -90,9 +91,9 @@ const emitLeave: Emit = (emitter) => {
   emitter.asm.move(Host.Rbp, Host.R8);
 };
 
-/** Faults as a write of a doubleword would, and leaves it and the flags as they are. */
-function probeWrite(emitter: Emitter, displacement: number): void {
-  const not = (): void => emitter.guest(0, false, [0xf7], 2, emitter.stack(displacement));
+/** Faults as a write would, and leaves memory and the flags as they are. */
+function probeWrite(emitter: Emitter, displacement: number, sizeBytes: 2 | 4 = 4): void {
+  const not = (): void => emitter.guest(sizeBytes === 2 ? 0x66 : 0, false, [0xf7], 2, emitter.stack(displacement));
   not();
   not();
 }
