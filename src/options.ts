@@ -354,6 +354,10 @@ export const machineOptions: readonly OptionRow[] = [
  * @throws ConfigError `UNKNOWN_OPTION`, `BAD_OPTION` or the code of the failing check
  */
 export function checkMachineOptions(options: object): void {
+  // callers in JavaScript may give anything
+  const given: unknown = options;
+  if (typeof given !== 'object' || given === null)
+    throw new ConfigError('BAD_OPTION', `a machine takes an object of options, not ${String(given)}`);
   for (const [key, value] of Object.entries(options) as [string, unknown][]) {
     const row = machineOptions.find((candidate) => candidate.key === key);
     if (row === undefined) {

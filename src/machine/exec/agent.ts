@@ -244,6 +244,9 @@ function toRequest(command: string, parameters: readonly string[], options: Exec
     .map(([name, value]) => `${name}=${value}`);
   if (command === '')
     throw new ConfigError('BAD_COMMAND', 'the command is empty; give the name of a program in the guest');
+  const noText = [cwd, ...words].find((text: unknown) => typeof text !== 'string');
+  if (noText !== undefined)
+    throw new ConfigError('BAD_COMMAND', `${String(noText)} is no text; programs are given text only`);
   const bad = [cwd, ...words, ...variables].find((text) => text.includes('\0'));
   if (bad !== undefined)
     throw new ConfigError(

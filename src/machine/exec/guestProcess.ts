@@ -7,8 +7,11 @@
 import { EventEmitter } from 'node:events';
 import { constants } from 'node:os';
 import { Readable, Writable } from 'node:stream';
-import type { RomulusError } from '../../errors.js';
+import { ConfigError, type RomulusError } from '../../errors.js';
 import { INPUT_WINDOW_BYTES, OUTPUT_WINDOW_BYTES, PAYLOAD_BYTES_MAX } from './protocol.js';
+
+/** SIGRTMAX of Linux. */
+const MAX_SIGNAL = 64;
 
 /** How a command ended: by itself with a status, or by a signal. */
 export interface ExecResult {
@@ -203,10 +206,17 @@ export class GuestProcess extends EventEmitter<GuestProcessEvents> {
    * Sends a signal to the command and what it has started (its process group).
    *
    * @returns false when it has ended already
+   * @throws ConfigError `BAD_SIGNAL` for one that Linux has not
    */
   kill(signal: NodeJS.Signals | number = 'SIGTERM'): boolean {
+    const number: number | undefined = typeof signal === 'number' ? signal : constants.signals[signal];
+    if (!Number.isInteger(number) || number < 0 || number > MAX_SIGNAL)
+      throw new ConfigError(
+        'BAD_SIGNAL',
+        `there is no signal '${signal}'; give a name such as SIGTERM, or a number from 1 to ${MAX_SIGNAL}`,
+      );
     if (this._isOver || this._result !== undefined) return false;
-    this._link.signal(typeof signal === 'number' ? signal : constants.signals[signal]);
+    this._link.signal(number);
     return true;
   }
 

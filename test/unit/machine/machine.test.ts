@@ -197,6 +197,8 @@ describe('machine/machine', () => {
     assert.equal(bad({ signals: [{ signal: 'SIGUSR1', irq: 2 }] }), 'BAD_IRQ');
     assert.equal(bad({ signals: [{ signal: 'SIGUSR1', irq: 16 }] }), 'BAD_IRQ');
     assert.equal(bad({ memory: 1 } as Partial<MachineOptions>), 'UNKNOWN_OPTION');
+    for (const nothing of [undefined, null, 'kernel'])
+      assert.throws(() => new Machine(nothing as unknown as MachineOptions), { code: 'BAD_OPTION' });
   });
 
   it('names a kernel file that is not there', async () => {

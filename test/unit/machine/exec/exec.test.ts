@@ -99,6 +99,8 @@ describe('exec through the agent', () => {
     const [first] = (await once(flood.stdout, 'readable')) as unknown[];
     assert.equal(first, undefined);
     assert.equal((await outcome(shell('seq 200000 | tail -1'))).stdout, '200000\n');
+    for (const bad of ['SIGBOGUS' as NodeJS.Signals, 65, -1, 1.5])
+      assert.throws(() => flood.kill(bad), { code: 'BAD_SIGNAL' });
     assert.equal(flood.kill('SIGKILL'), true);
     flood.stdout.resume();
     assert.deepEqual(await flood.exit, { status: null, signal: 'SIGKILL' });
