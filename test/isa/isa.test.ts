@@ -47,26 +47,26 @@ for (const kind of [
   translatorKind('translator, page faults through the engine', { reflectFaults: false }),
   translatorKind('translator, which keeps what it makes', { store: firstRun }),
   translatorKind('translator, with what was kept', secondRun),
-]) {
-  let machine: IsaMachine;
-  const isLast = (title: string): boolean => title === Object.keys(programs).at(-1);
+])
+  describe(`guest programs, ${kind.name}`, () => {
+    let machine: IsaMachine;
+    before(() => (machine = new IsaMachine(kind)));
+    after(() => kind.close?.());
 
-  for (const [title, lines] of Object.entries(programs)) {
-    describe(`guest programs, ${title}, ${kind.name}`, () => {
-      const program = readProgram(lines);
-      before(() => (machine ??= new IsaMachine(kind)));
-      if (isLast(title)) after(() => kind.close?.());
-      for (const one of program.cases) {
-        const exempt = otherwise.find(({ engine, name }) => engine === kind.name && name === one.name);
-        it(`${one.name} (${one.cite})${exempt ? `: otherwise, as ${exempt.why}` : ''}`, () => {
-          assert.notEqual(one.expected.length, 0, 'the case expects nothing');
-          const log = machine.run(program, one).map(hex);
-          const expected = one.expected.map(hex);
-          if (exempt?.isHostSpecific) assert.equal(log.length, expected.length);
-          else if (exempt) assert.notDeepEqual(log, expected);
-          else assert.deepEqual(log, expected);
-        });
-      }
-    });
-  }
-}
+    for (const [title, lines] of Object.entries(programs)) {
+      describe(title, () => {
+        const program = readProgram(lines);
+        for (const one of program.cases) {
+          const exempt = otherwise.find(({ engine, name }) => engine === kind.name && name === one.name);
+          it(`${one.name} (${one.cite})${exempt ? `: otherwise, as ${exempt.why}` : ''}`, () => {
+            assert.notEqual(one.expected.length, 0, 'the case expects nothing');
+            const log = machine.run(program, one).map(hex);
+            const expected = one.expected.map(hex);
+            if (exempt?.isHostSpecific) assert.equal(log.length, expected.length);
+            else if (exempt) assert.notDeepEqual(log, expected);
+            else assert.deepEqual(log, expected);
+          });
+        }
+      });
+    }
+  });
