@@ -9,6 +9,7 @@
  */
 #include "fpuPointers.h"
 
+#include <cstddef>
 #include <cstring>
 
 #include "machine.h"
@@ -16,14 +17,14 @@
 namespace romulus {
 namespace {
 
-/* From byte 8 of the image on. (SDM 1, "FXSAVE Area", layout outside of 64-bit mode) */
-constexpr std::size_t kPointersOffset = 8;
+/* From the start of the state block. */
+constexpr std::size_t kPointersOffset = word::Fxsave + offsetof(FxImage, pointers);
 
 }  // namespace
 
 FpuPointers fpuPointers(const Translator &translator) {
   FpuPointers pointers;
-  std::memcpy(&pointers, static_cast<const char *>(translator.state) + word::Fxsave + kPointersOffset, sizeof pointers);
+  std::memcpy(&pointers, static_cast<const char *>(translator.state) + kPointersOffset, sizeof pointers);
   return pointers;
 }
 
@@ -41,7 +42,7 @@ void bringFpuPointers(Translator &translator, const FpuPointers &before) {
     now.fcs = static_cast<std::uint16_t>(machine.segmentField(segment::Cs, segment_word::Selector));
     now.fds = hasOperand ? static_cast<std::uint16_t>(machine.segmentField(segment::Ds, segment_word::Selector)) : before.fds;
   }
-  std::memcpy(static_cast<char *>(translator.state) + word::Fxsave + kPointersOffset, &now, sizeof now);
+  std::memcpy(static_cast<char *>(translator.state) + kPointersOffset, &now, sizeof now);
 }
 
 }  // namespace romulus

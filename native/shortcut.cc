@@ -12,6 +12,7 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "fxImage.h"
 #include "gate.h"
 #include "machine.h"
 #include "romCall.h"
@@ -188,8 +189,7 @@ bool invlpg(Machine &machine, std::uint32_t eip) {
   return true;
 }
 
-/* FXSAVE image (SDM 2, FXSAVE): bytes with eight XMM registers, and fields of it. */
-constexpr std::uint32_t kFxBytes = 288;
+/* What FXSAVE and FXRSTOR want of their operand and of fields of the image (SDM 2, FXSAVE, FXRSTOR). */
 constexpr std::uint32_t kFxOperandBytes = 512;
 constexpr std::uint32_t kFxAlignment = 16;
 constexpr std::uint16_t kFcwBits = 0x1f3f;
@@ -198,22 +198,6 @@ constexpr std::uint16_t kFswExceptions = 0x3f;
 constexpr std::uint16_t kFswSummary = 0x8080;
 constexpr std::uint16_t kFopBits = 0x7ff;
 constexpr std::uint32_t kMxcsrBits = 0xffff;
-
-struct FxImage {
-  std::uint16_t fcw, fsw;
-  std::uint8_t ftw, reserved;
-  std::uint16_t fop;
-  std::uint32_t fip;
-  std::uint16_t fcs, reserved2;
-  std::uint32_t fdp;
-  std::uint16_t fds, reserved3;
-  std::uint32_t mxcsr, mxcsrMask;
-  struct {
-    std::uint16_t value[5], reserved[3];
-  } st[8];
-  std::uint8_t xmm[8][16];
-};
-static_assert(sizeof(FxImage) == kFxBytes, "layout of FXSAVE");
 
 /* FXSAVE and FXRSTOR, as src/interp/fpuControl.ts has them, where the FPU may be used and no exception of it is pending or becomes so. */
 bool fxImage(Machine &machine, std::uint32_t eip, bool stores) {
@@ -233,8 +217,8 @@ bool fxImage(Machine &machine, std::uint32_t eip, bool stores) {
     /* What is reserved does not exist in the registers. */
     image.reserved = 0;
     image.fop &= kFopBits;
-    image.reserved2 = 0;
-    image.reserved3 = 0;
+    image.pointers.reserved = 0;
+    image.pointers.reserved2 = 0;
     for (auto &slot : image.st) std::memset(slot.reserved, 0, sizeof slot.reserved);
   }
   image.mxcsrMask = kMxcsrBits;

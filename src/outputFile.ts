@@ -5,6 +5,19 @@
 import { closeSync, constants, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { HostError } from './errors.js';
 
+const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
+
+/** @throws Error of the file system, or for a named pipe that nobody has open for reading */
+function openNow(path: string, flags: number): number {
+  try {
+    return openSync(path, O_WRONLY | O_CREAT | O_NONBLOCK | flags, 0o666);
+  } catch (error) {
+    // fifo(7): no reader.
+    if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error;
+    throw new Error('it is a pipe that nobody reads, or has no device; start the reader first', { cause: error });
+  }
+}
+
 /**
  * Makes the file or empties it. A write to a named pipe then waits for its reader, as one to standard output does.
  *
@@ -12,14 +25,7 @@ import { HostError } from './errors.js';
  * @throws Error of the file system, or for a named pipe that nobody has open for reading
  */
 export function openOutput(path: string): number {
-  const { O_WRONLY, O_CREAT, O_TRUNC, O_NONBLOCK } = constants;
-  try {
-    closeSync(openSync(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0o666));
-  } catch (error) {
-    // fifo(7): no reader.
-    if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error;
-    throw new Error('it is a pipe that nobody reads, or has no device; start the reader first', { cause: error });
-  }
+  closeSync(openNow(path, O_TRUNC));
   return openSync(path, 'w');
 }
 
@@ -30,10 +36,9 @@ export function openOutput(path: string): number {
  * @throws HostError `FILE_UNWRITABLE`
  */
 export function checkOutput(path: string, purpose: string): void {
-  const { O_WRONLY, O_CREAT, O_NONBLOCK } = constants;
   try {
     const isNew = statSync(path, { throwIfNoEntry: false }) === undefined;
-    closeSync(openSync(path, O_WRONLY | O_CREAT | O_NONBLOCK, 0o666));
+    closeSync(openNow(path, 0));
     if (isNew) rmSync(path);
   } catch (error) {
     throw unwritable(path, purpose, error);
@@ -54,9 +59,9 @@ export function writeOutput(path: string, text: string, purpose: string): void {
   }
 }
 
-function unwritable(path: string, purpose: string, error: unknown): HostError {
-  const { code, message } = error as NodeJS.ErrnoException;
-  // fifo(7)
-  const why = code === 'ENXIO' ? 'it is a pipe that nobody reads, or has no device; start the reader first' : message;
-  return new HostError('FILE_UNWRITABLE', `cannot write to '${path}' for ${purpose}: ${why}`, { cause: error });
+/** What is told of a file that cannot be opened or written. @param purpose the option that names it */
+export function unwritable(path: string, purpose: string, error: unknown): HostError {
+  return new HostError('FILE_UNWRITABLE', `cannot write to '${path}' for ${purpose}: ${(error as Error).message}`, {
+    cause: error,
+  });
 }

@@ -2,7 +2,7 @@
  * What the operations of a kernel cost, by Remus' own `bench`, under both engines and in QEMU, in turns; and how fast the translator
  * translates while it boots Remus and runs this. Read before: `systems.ts`, guest/programs/bench.c.
  */
-import { coldTranslator, type GuestSystem, type Output, type Systems } from './systems.js';
+import { coldTranslator, reported, type GuestSystem, type Output, type Systems } from './systems.js';
 import { median } from './timing.js';
 
 /** Nanoseconds that were asked for at most; `touch` is mostly the guest kernel's own page fault, and nothing was asked for. */
@@ -29,13 +29,6 @@ export interface KernelCosts {
   /** Guest instructions a second in a boot of Remus and these operations: from nothing, and with the translations of an earlier boot. */
   readonly coldRate: number;
   readonly keptRate: number;
-}
-
-/** A report's number, which has commas between the thousands. */
-function reported(output: Output, name: string): number {
-  const found = new RegExp(`^ *${name} +([\\d,]+)`, 'm').exec(output.errors);
-  if (found === null) throw new Error(`--stats said nothing of '${name}'`);
-  return Number(found[1].replaceAll(',', ''));
 }
 
 /** Guest instructions translated a second. */

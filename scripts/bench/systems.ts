@@ -32,6 +32,13 @@ export interface Output {
   readonly errors: string;
 }
 
+/** A number of --stats, which has commas between the thousands. */
+export function reported({ errors }: Pick<Output, 'errors'>, name: string): number {
+  const found = new RegExp(`^ *${name} +([\\d,]+)`, 'm').exec(errors);
+  if (found === null) throw new Error(`--stats said nothing of '${name}': ${errors}`);
+  return Number(found[1].replaceAll(',', ''));
+}
+
 export interface GuestSystem {
   readonly name: string;
   /** Runs commands of Remus' shell and ends. */

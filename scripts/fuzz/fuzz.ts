@@ -133,8 +133,8 @@ async function judge(candidates: readonly Sequence[]): Promise<Judged[]> {
 }
 
 /** Whether the host has another answer now: an earlier case had written to the memory of the native process. */
-function wasSpoiled({ outcome: before }: Judged, { outcome: after }: Judged): boolean {
-  return before !== undefined && after !== undefined && !same(before, after, true, 0);
+function wasSpoiled({ fpu }: Sequence, { outcome: before }: Judged, { outcome: after }: Judged): boolean {
+  return before !== undefined && after !== undefined && !same(before, after, fpu, 0);
 }
 
 /** Long lists of changed memory are of no use to a reader. */
@@ -200,7 +200,7 @@ for (let index = 0; Date.now() < endMs && differing.size < ENOUGH; index += BATC
       const before = judged[i];
       oracle?.restart();
       judged.splice(i, BATCH, ...(await judge(sequences.slice(i))));
-      if (!wasSpoiled(before, judged[i]) || judged[i].found.some(isDifference)) {
+      if (!wasSpoiled(sequences[i], before, judged[i]) || judged[i].found.some(isDifference)) {
         await report(sequences[i], difference);
         continue;
       }

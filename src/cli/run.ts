@@ -7,10 +7,9 @@
 import { createWriteStream } from 'node:fs';
 import { basename, isAbsolute, join } from 'node:path';
 import type { Writable } from 'node:stream';
-import { HostError } from '../errors.js';
 import { enableLog } from '../log.js';
 import { DEFAULT_MEMORY_BYTES } from '../options.js';
-import { openOutput } from '../outputFile.js';
+import { openOutput, unwritable } from '../outputFile.js';
 import { ExitReason } from '../vcpu/layout.js';
 import type { Ended } from '../machine/messages.js';
 import type { Machine, MachineOptions } from '../machine/machine.js';
@@ -222,9 +221,7 @@ function openDebugOutput(name: string): Writable {
   try {
     return createWriteStream(name, { fd: openOutput(name) });
   } catch (error) {
-    throw new HostError('FILE_UNWRITABLE', `cannot write to '${name}' for --debugcon: ${(error as Error).message}`, {
-      cause: error,
-    });
+    throw unwritable(name, '--debugcon', error);
   }
 }
 

@@ -136,9 +136,9 @@ function readNote(cache: Cache, name: string): DebianFiles | undefined {
  */
 export async function prepareLinux(cache: Cache, options: LinuxOptions, task: Task): Promise<LinuxGuest> {
   const needsDebian = options.kernel === undefined || options.initrd === undefined;
-  // Keys and addresses that cannot be are told even where nothing is fetched.
-  if (options.mirror !== undefined) archiveSource(options);
   const debian = needsDebian ? await debianFiles(cache, options, task) : undefined;
+  // Keys and addresses that cannot be are told even where nothing is fetched.
+  if (!needsDebian && options.mirror !== undefined) archiveSource(options);
   if (debian !== undefined && options.kernel === undefined) checkKernel(debian.kernelFolder, debian.release);
   const kernel = options.kernel ?? join(debian?.kernelFolder ?? '', KERNEL_FILE);
   const initrd: FileOption = options.initrd ?? {

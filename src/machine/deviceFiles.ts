@@ -6,9 +6,8 @@
  */
 import { closeSync } from 'node:fs';
 import type { DeviceOption, DriveOption, SerialOption } from '../deviceOptions.js';
-import { HostError } from '../errors.js';
 import type { Native } from '../native.js';
-import { openOutput } from '../outputFile.js';
+import { openOutput, unwritable } from '../outputFile.js';
 import { closeDrive, openDrive, type DriveSetup } from './disk/openDrive.js';
 import type { WorkerSetup } from './messages.js';
 import { announceMmio, plugsOf } from './plugs.js';
@@ -58,8 +57,7 @@ export class DeviceFiles {
     try {
       this._serialFd = openOutput(name);
     } catch (error) {
-      const text = `cannot write to '${name}' for the serial port: ${(error as Error).message}`;
-      throw new HostError('FILE_UNWRITABLE', text, { cause: error });
+      throw unwritable(name, 'the serial port', error);
     }
     return { name, fd: this._serialFd };
   }

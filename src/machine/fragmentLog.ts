@@ -6,8 +6,8 @@
  * printed. Used on the vCPU thread. Read before: `../translator/engine.ts`. Read after: `worker.ts`.
  */
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, writeSync } from 'node:fs';
-import { HostError, RomulusError } from '../errors.js';
-import { openOutput } from '../outputFile.js';
+import { RomulusError } from '../errors.js';
+import { openOutput, unwritable } from '../outputFile.js';
 import { readSymbols, type Symbols } from '../profile/symbols.js';
 import type { Instruction } from 'iced-x86';
 import type { MadeFragment } from '../translator/engine.js';
@@ -121,12 +121,6 @@ function tryOpen(path: string, option: string, open: (path: string) => number): 
   } catch (error) {
     throw unwritable(path, option, error);
   }
-}
-
-function unwritable(path: string, option: string, error: unknown): HostError {
-  return new HostError('FILE_UNWRITABLE', `cannot write to '${path}' for ${option}: ${(error as Error).message}`, {
-    cause: error,
-  });
 }
 
 function kernelSymbols(kernel: NamedFile): Symbols | undefined {

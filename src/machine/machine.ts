@@ -251,7 +251,7 @@ export class Machine extends EventEmitter<MachineEvents> implements AsyncDisposa
       const kernel = await this._read((kernelOption ?? bios)!, bios === undefined ? 'kernel' : 'BIOS');
       const modules = await Promise.all([initrd].flat().map((file: FileOption) => this._read(file, 'initrd')));
       abort?.throwIfAborted();
-      if (this._isOver) throw new ConfigError('STOPPED', 'the machine was stopped before it ran');
+      this._reading.signal.throwIfAborted();
       const files = this._files.open(this._options, this._channels.size > 0, this._native);
       const append = (this._options.append ?? '') + files.announcement;
       const started = this._launch({ ...this._share(kernel, modules), ...files.setup, append });
